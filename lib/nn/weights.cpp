@@ -1,0 +1,149 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "nn/weights.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+#include <sstream>
+#include <utility>
+
+#include "moshi/moshi.h"
+
+namespace moshi::nn {
+namespace {
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+
+std::optional<at::ScalarType> scalar_type(checkpoint::Dtype dtype) {
+  using checkpoint::Dtype;
+  switch (dtype) {
+    case Dtype::F64: return at::kDouble;
+    case Dtype::F32: return at::kFloat;
+    case Dtype::F16: return at::kHalf;
+    case Dtype::BF16: return at::kBFloat16;
+    case Dtype::F8E4M3: return at::kFloat8_e4m3fn;
+    case Dtype::F8E5M2: return at::kFloat8_e5m2;
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device, LoadMonitor monitor)
+    : files_(std::move(files)), dtype_(dtype), device_(device), monitor_(std::move(monitor)) {
+  for (const std::string& name : files_.names()) {
+    total_ += files_.find(name)->data.size();
+  }
+}
+
+bool FileSource::has(const std::string& name) const { return files_.find(name) != nullptr; }
+
+at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) {
+  const checkpoint::TensorView* view = files_.find(name);
+  const std::string where = files_.path().string() + ": tensor " + name;
+  if (view == nullptr) {
+    throw Error(ErrorCode::WrongType, where + " is missing; expected " + shape_text(shape) +
+                                          " by config.json: use the files of one model together");
+  }
+  if (at::IntArrayRef(view->shape) != shape) {
+    throw Error(ErrorCode::WrongType, where + " has shape " + shape_text(view->shape) + ", expected " +
+                                          shape_text(shape) + " by config.json: use the files of one model together");
+  }
+  const auto stored = scalar_type(view->dtype);
+  if (!stored) {
+    throw Error(ErrorCode::WrongType, where + " has type " + std::string(checkpoint::name_of(view->dtype)) +
+                                          ", expected floating point: quantised checkpoints need their own loader");
+  }
+  // A mapped file is read-only and not aligned: from_blob only ever serves as the source of a copy.
+  auto* data = const_cast<std::byte*>(view->data.data());
+  const at::Tensor mapped = at::from_blob(data, shape, at::TensorOptions().dtype(*stored));
+  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_));
+  if (device_.is_cpu()) {
+    tensor.copy_(mapped);
+  } else {
+    tensor.copy_(mapped.to(device_));
+  }
+  used_.insert(name);
+  bytes_ += tensor.nbytes();
+  done_ += view->data.size();
+  if (monitor_) {
+    monitor_(done_, total_);
+  }
+  return tensor;
+}
+
+void FileSource::check_all_used(const std::function<bool(const std::string&)>& ignore) const {
+  for (const std::string& name : files_.names()) {
+    if (!used_.contains(name) && !ignore(name)) {
+      throw Error(ErrorCode::WrongType, files_.path().string() + ": tensor " + name +
+                                            " belongs to no part of the model in config.json:"
+                                            " use the files of one model together");
+    }
+  }
+}
+
+RandomSource::RandomSource(at::ScalarType dtype, at::Device device, uint64_t seed)
+    : dtype_(dtype), device_(device), generator_(at::detail::createCPUGenerator(seed)) {}
+
+at::Tensor RandomSource::load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) {
+  const auto options = at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_);
+  at::Tensor tensor;
+  if (name.ends_with("alpha") || name.ends_with("norm1.weight") || name.ends_with("norm2.weight") ||
+      name.ends_with("cluster_usage") || name.ends_with(".scale")) {
+    tensor = at::ones(shape, options);
+  } else if (shape.size() < 2) {
+    tensor = at::zeros(shape, options);
+  } else {
+    int64_t fan_in = 1;
+    for (size_t i = 1; i < shape.size(); ++i) {
+      fan_in *= shape[i];
+    }
+    // Repeating a short random row keeps this quick for billions of parameters.
+    const int64_t count = c10::multiply_integers(shape);
+    const int64_t period = std::min<int64_t>(count, 1048573);
+    const at::Tensor noise = at::randn({period}, generator_, at::TensorOptions().dtype(at::kFloat))
+                                 .div_(std::sqrt(static_cast<double>(fan_in)))
+                                 .to(options);
+    tensor = at::empty({count}, options);
+    for (int64_t start = 0; start < count; start += period) {
+      const int64_t length = std::min(period, count - start);
+      tensor.narrow(0, start, length).copy_(noise.narrow(0, 0, length));
+    }
+    tensor = tensor.view(shape);
+  }
+  bytes_ += tensor.nbytes();
+  return tensor;
+}
+
+Weights::Weights(std::shared_ptr<TensorSource> source, std::string prefix)
+    : source_(std::move(source)), prefix_(std::move(prefix)) {}
+
+Weights Weights::operator[](const std::string& name) const { return Weights(source_, prefix_ + name + "."); }
+
+at::Tensor Weights::get(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) const {
+  return source_->load(prefix_ + name, shape, dtype);
+}
+
+at::Tensor Weights::get_if(bool wanted, const std::string& name, at::IntArrayRef shape) const {
+  return wanted ? get(name, shape) : at::Tensor();
+}
+
+std::vector<at::Tensor> Weights::projections(const std::string& name, int sets, at::IntArrayRef shape) const {
+  std::vector<at::Tensor> matrices;
+  if (has(name + "s.0.weight")) {
+    for (int set = 0; set < sets; ++set) {
+      matrices.push_back(get(name + "s." + std::to_string(set) + ".weight", shape));
+    }
+    return matrices;
+  }
+  auto packed_shape = shape.vec();
+  packed_shape[0] *= sets;
+  const at::Tensor packed = get(has(name + ".weight") ? name + ".weight" : name + "_weight", packed_shape);
+  return packed.chunk(sets, 0);
+}
+
+}  // namespace moshi::nn
