@@ -241,6 +241,7 @@ struct ContextStats {
   uint64_t lm_slot_bytes = 0;     ///< Without KV.
   uint64_t kv_page_bytes = 0;     ///< One position of the temporal KV of one session.
   uint64_t device_allocations = 0;///< Device memory segments taken since the context was created.
+  double memory_bandwidth = 0;    ///< Bytes a second the device reads from its memory, measured; 0: unknown.
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that

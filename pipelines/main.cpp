@@ -1,0 +1,63 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// gst-moshi: Moshi-family speech models from the command line.
+#include <iostream>
+#include <new>
+
+#include "options.h"
+#include "report.h"
+
+namespace {
+
+int finish(Status status, const std::string& line) {
+  print_message(line);
+  return static_cast<int>(status);
+}
+
+/// The subcommand the user got wrong, for the hint.
+std::string help_line(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) return "gst-moshi " + command->get_name() + " --help";
+  return "gst-moshi --help";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Full-duplex speech models (Moshi and its family) on GStreamer", "gst-moshi");
+  app.set_version_flag("--version", "gst-moshi " + moshi::build_info().version);
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  gst-moshi talk question.wav reply.wav\n"
+      "  gst-moshi talk --model kyutai/moshiko-pytorch-bf16\n"
+      "  gst-moshi encode speech.ogg codes.safetensors\n"
+      "  gst-moshi doctor\n"
+      "Exit status: 0 done, 2 wrong use, 3 input or model file unusable, 4 no usable device, 1 anything "
+      "else.");
+  add_talk(app);
+  add_encode(app);
+  add_decode(app);
+  add_forward(app);
+  add_generate(app);
+  add_bench(app);
+  add_doctor(app);
+
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(Status::Done);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::RuntimeError& reported) {
+    return reported.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return finish(Status::Usage, std::string(error.what()) + "; see " + help_line(app));
+  } catch (const Failure& failure) {
+    return finish(failure.status(), failure.what());
+  } catch (const moshi::Error& error) {
+    return finish(status_of(error.code()), error.what());
+  } catch (const std::bad_alloc&) {
+    return finish(Status::Other, "not enough memory: close other programs or take a smaller model");
+  } catch (const std::exception& error) {
+    return finish(Status::Other, std::string("unexpected, please report: ") + error.what());
+  }
+}

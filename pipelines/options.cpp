@@ -1,0 +1,54 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "options.h"
+
+#include <regex>
+
+#include "report.h"
+
+namespace {
+
+std::string check_device(const std::string& name) {
+  static const std::regex known("auto|cpu|cuda(:[0-9]{1,3})?");
+  if (std::regex_match(name, known)) return "";
+  return "expected auto, cpu, cuda or cuda:N, found '" + name + "'";
+}
+
+}  // namespace
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  command.add_option("--model", options.model,
+                     "Checkpoint directory or Hugging Face id[@revision] in the local cache (default: the "
+                     "embedded model)");
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
+      ->check(CLI::Validator(check_device, ""))
+      ->capture_default_str();
+  command.add_option("--precision", options.precision, "The language model's: auto, f32, bf16 or int8")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
+      ->capture_default_str();
+  command.add_option("--threads", options.threads, "CPU computing threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_flag("--quiet", options.quiet, "Say nothing but errors");
+  command.add_flag("--json", options.json, "Print the result as one line of JSON");
+}
+
+std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
+                                                         const std::string& random_weights) {
+  print_library_warnings(options.quiet);
+  try {
+    return moshi::ExecutionContext::acquire({.model = options.model,
+                                             .device = options.device,
+                                             .context_id = "",
+                                             .threads = options.threads,
+                                             .random_weights = random_weights});
+  } catch (const moshi::Error& error) {
+    if (error.code() != moshi::ErrorCode::Settings) throw;
+    throw Failure(Status::BadFile, error.what());
+  }
+}
+
+void print_library_warnings(bool quiet) {
+  moshi::set_warning_handler([quiet](const std::string& line) {
+    if (!quiet) print_message("warning: " + line);
+  });
+}

@@ -1,0 +1,39 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The options every subcommand takes, and the model they name.
+#pragma once
+
+#include <moshi/moshi.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+struct CommonOptions {
+  std::string model;
+  std::string device = "auto";
+  std::string precision = "auto";
+  int threads = 1;
+  bool quiet = false;
+  bool json = false;
+};
+
+/// Adds the common options to `command`; `options` must outlive the parse.
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+/// The context of the model these options name (nothing loaded yet). A configuration that cannot be
+/// used is a bad file here, not wrong use.
+std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
+                                                         const std::string& random_weights = "");
+
+/// Library warnings go to stderr, or nowhere when `quiet`.
+void print_library_warnings(bool quiet);
+
+/// The subcommands. Each adds itself to `app` and runs in its callback.
+void add_talk(CLI::App& app);
+void add_encode(CLI::App& app);
+void add_decode(CLI::App& app);
+void add_forward(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_doctor(CLI::App& app);

@@ -1,0 +1,38 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "output_file.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "report.h"
+
+namespace fs = std::filesystem;
+
+OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
+  std::error_code ignored;
+  if (fs::is_directory(path_, ignored)) {
+    throw Failure(Status::Other, path_.string() + ": expected a file to write, found a directory");
+  }
+  temporary_ = path_;
+  temporary_ += ".part-" + std::to_string(getpid());
+  if (!std::ofstream(temporary_)) {
+    throw Failure(Status::Other, path_.string() + ": expected a place to write, found: " +
+                                     std::strerror(errno) + "; name another file");
+  }
+}
+
+OutputFile::~OutputFile() {
+  std::error_code ignored;
+  if (!temporary_.empty()) fs::remove(temporary_, ignored);
+}
+
+void OutputFile::commit() {
+  std::error_code error;
+  fs::rename(temporary_, path_, error);
+  if (error)
+    throw Failure(Status::Other, path_.string() + ": expected a place to write, found: " + error.message());
+  temporary_.clear();
+}

@@ -1,0 +1,86 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// A GStreamer pipeline built from elements by name and run to its end.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "options.h"
+#include "report.h"
+
+/// GStreamer's handles as unique_ptr.
+struct GstDeleter {
+  void operator()(GstElement* element) const { gst_object_unref(element); }
+  void operator()(GstPad* pad) const { gst_object_unref(pad); }
+  void operator()(GstBus* bus) const { gst_object_unref(bus); }
+  void operator()(GstCaps* caps) const { gst_caps_unref(caps); }
+  void operator()(GstMessage* message) const { gst_message_unref(message); }
+  void operator()(GstStructure* structure) const { gst_structure_free(structure); }
+  void operator()(GError* error) const { g_error_free(error); }
+  void operator()(gchar* text) const { g_free(text); }
+};
+template <typename T>
+using GstHandle = std::unique_ptr<T, GstDeleter>;
+
+class Pipeline {
+ public:
+  Pipeline();
+  /// Stops everything first.
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Adds an element; throws Failure when GStreamer has none of that name. The pipeline owns it.
+  GstElement* add(const char* factory, const char* name = nullptr);
+  /// Adds one of the project's elements with the properties all of them have.
+  GstElement* add_model_element(const char* factory, const CommonOptions& options);
+  /// Links the elements one after the other.
+  void link(const std::vector<GstElement*>& chain);
+  /// Calls `handler` for each buffer that reaches the element's sink pad, on the streaming thread; what
+  /// it throws ends run().
+  void on_buffer(GstElement* element, std::function<void(GstBuffer*)> handler);
+  /// Errors posted from inside `element` mean that `path` cannot be read (`reading`) or written.
+  void blame(GstElement* element, const std::string& path, bool reading);
+  /// Ends run() with the exception under way; for callbacks on streaming threads.
+  void abort_with_current_exception();
+
+  /// Plays to the end. An interrupt (Ctrl-C) ends a live pipeline as its input's end would, and is a
+  /// Failure otherwise. Throws Failure for the first error posted.
+  void run(Progress& progress, bool live = false);
+
+  [[nodiscard]] GstElement* get() const { return pipeline_.get(); }
+
+ private:
+  struct Blame {
+    GstElement* element;
+    std::string path;
+    bool reading;
+  };
+  [[nodiscard]] Failure failure_of(GstMessage* message) const;
+  /// True when the message ends the run.
+  bool handle(GstMessage* message, Progress& progress);
+  void show_position(Progress& progress) const;
+
+  GstHandle<GstElement> pipeline_;
+  std::vector<Blame> blames_;
+  std::mutex mutex_;
+  std::exception_ptr exception_;
+  bool quiet_ = false;
+};
+
+/// Sets a property from its text form; a property the element lacks is a programming error.
+void set_property(GstElement* element, const char* name, const std::string& value);
+
+/// Makes the project's elements known where GStreamer does not: the plugin lies beside the tool in a
+/// build directory.
+void find_own_plugin();
+
+/// The element's static pad.
+GstHandle<GstPad> static_pad(GstElement* element, const char* name);

@@ -1,0 +1,51 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// What the tool says: failures with exit statuses, warnings, results and progress.
+#pragma once
+
+#include <moshi/moshi.h>
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+
+/// Exit statuses, as documented.
+enum class Status { Done = 0, Other = 1, Usage = 2, BadFile = 3, NoDevice = 4 };
+
+/// Ends the tool with a status and one line: expected, found, what to do.
+class Failure : public std::runtime_error {
+ public:
+  Failure(Status status, const std::string& line) : std::runtime_error(line), status_(status) {}
+  [[nodiscard]] Status status() const noexcept { return status_; }
+
+ private:
+  Status status_;
+};
+
+/// The exit status that stands for an error of the library.
+Status status_of(moshi::ErrorCode code);
+
+/// One message on stderr, line breaks removed: "gst-moshi: <line>".
+void print_message(const std::string& line);
+
+/// Progress on stderr, on a terminal only; silent when `quiet`. Thread-safe.
+class Progress {
+ public:
+  explicit Progress(bool quiet);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  /// Shows `what` with the fraction done in [0, 1].
+  void show(const std::string& what, double fraction);
+  /// Takes the bar away, before other text is printed.
+  void clear();
+
+ private:
+  std::mutex mutex_;
+  bool enabled_;
+  std::string shown_;
+};
+
+/// A library progress handler that shows `what`.
+moshi::ProgressHandler progress_handler(Progress& progress, const std::string& what);

@@ -1,0 +1,187 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live.
+#include <fstream>
+#include <iostream>
+#include <random>
+
+#include "audio_file.h"
+#include "end_of_input.h"
+#include "live_audio.h"
+#include "output_file.h"
+#include "transcript.h"
+
+namespace {
+
+struct TalkOptions : CommonOptions {
+  std::string input;
+  std::string output;
+  std::string transcript;
+  bool greedy = false;
+  uint64_t seed = 0;
+  double cfg_coef = 0;  // 0: as the checkpoint says
+  std::vector<std::string> conditions;
+  [[nodiscard]] bool live() const { return input.empty(); }
+};
+
+void check_usage(const TalkOptions& options, const moshi::LmInfo& lm) {
+  const bool speaks = lm.dep_q > 0;
+  if (!speaks && !options.output.empty()) {
+    throw Failure(Status::Usage, "this model writes text only: expected no OUT.wav, found " + options.output +
+                                     "; give --transcript FILE instead");
+  }
+  if (!speaks && !options.live() && options.transcript.empty()) {
+    throw Failure(Status::Usage, "this model writes text only: expected --transcript FILE, found none");
+  }
+  if (speaks && !options.live() && options.output.empty()) {
+    throw Failure(Status::Usage, "expected a file to write after " + options.input +
+                                     ", found none: gst-moshi talk IN OUT.wav");
+  }
+}
+
+/// name=value pairs as a structure's text, the form of moshilm's `conditions`.
+std::string conditions_text(const std::vector<std::string>& pairs) {
+  const GstHandle<GstStructure> structure(gst_structure_new_empty("conditions"));
+  for (const std::string& pair : pairs) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Failure(Status::Usage, "--condition: expected NAME=VALUE, found '" + pair + "'");
+    }
+    gst_structure_set(structure.get(), pair.substr(0, equals).c_str(), G_TYPE_STRING,
+                      pair.substr(equals + 1).c_str(), nullptr);
+  }
+  return GstHandle<gchar>(gst_structure_to_string(structure.get())).get();
+}
+
+GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, uint64_t seed) {
+  GstElement* model = pipeline.add_model_element("moshilm", options);
+  set_property(model, "precision", options.precision);
+  set_property(model, "greedy", options.greedy ? "true" : "false");
+  set_property(model, "seed", std::to_string(seed));
+  if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));
+  if (!options.conditions.empty()) set_property(model, "conditions", conditions_text(options.conditions));
+  return model;
+}
+
+/// A seed that the result can name, so that a good reply can be had again.
+uint64_t choose_seed(uint64_t wanted) {
+  if (wanted != 0) return wanted;
+  std::random_device entropy;
+  return 1 + entropy() % 1'000'000'000U;
+}
+
+void write_transcript(const std::filesystem::path& path, const std::vector<moshi::Word>& words) {
+  std::ofstream file(path);
+  for (const moshi::Word& word : words) file << to_json(word) << '\n';
+  if (!file.flush()) throw Failure(Status::Other, path.string() + ": expected space to write, found none");
+}
+
+nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, uint64_t seed,
+                                 int64_t frame_ns, const std::vector<moshi::Word>& words) {
+  GstStructure* raw_stats = nullptr;
+  g_object_get(model, "stats", &raw_stats, nullptr);
+  const GstHandle<GstStructure> stats(raw_stats);
+  guint64 frames_in = 0;
+  guint64 frames_out = 0;
+  gst_structure_get_uint64(stats.get(), "frames-in", &frames_in);
+  gst_structure_get_uint64(stats.get(), "frames-out", &frames_out);
+  const auto text = [&stats](const char* name) {
+    const gchar* value = gst_structure_get_string(stats.get(), name);
+    return std::string(value != nullptr ? value : "");
+  };
+  nlohmann::ordered_json result = {
+      {"input", options.input},
+      {"output", options.output},
+      {"transcript", options.transcript},
+      {"frames_in", frames_in},
+      {"frames_out", frames_out},
+      {"seconds", static_cast<double>(frames_out) * static_cast<double>(frame_ns) * 1e-9},
+      {"device", text("device")},
+      {"precision", text("precision")},
+      {"seed", options.greedy ? 0 : seed},
+      {"words", nlohmann::ordered_json::array()}};
+  for (const moshi::Word& word : words) result["words"].push_back(to_json(word));
+  return result;
+}
+
+void run(const TalkOptions& options) {
+  const auto context = acquire_context(options);
+  const moshi::CodecInfo& codec = context->codec();
+  const moshi::LmInfo& lm = context->lm();
+  check_usage(options, lm);
+  const bool speaks = lm.dep_q > 0;
+  const uint64_t seed = choose_seed(options.seed);
+
+  std::unique_ptr<OutputFile> speech;
+  std::unique_ptr<OutputFile> words_file;
+  Progress progress(options.quiet);
+  Pipeline pipeline;
+  GstElement* source = options.live() ? add_microphone(pipeline, codec, speaks)
+                                      : add_audio_source(pipeline, options.input, codec.sample_rate,
+                                                         lm.audio_silence_prefix_seconds);
+  if (!options.output.empty()) speech = std::make_unique<OutputFile>(options.output);
+  if (!options.transcript.empty()) words_file = std::make_unique<OutputFile>(options.transcript);
+
+  GstElement* encoder = pipeline.add_model_element("mimienc", options);
+  GstElement* model = add_language_model(pipeline, options, seed);
+  pipeline.link({source, encoder, model});
+  if (speaks) {
+    GstElement* decoder = pipeline.add_model_element("mimidec", options);
+    GstElement* sink = options.live() ? add_loudspeaker(pipeline)
+                                      : add_wav_sink(pipeline, speech->temporary(), options.output, "S16LE");
+    pipeline.link({model, decoder, sink});
+  }
+
+  // Text comes seldom: its sink must not hold up the start.
+  GstElement* text_sink = pipeline.add("fakesink");
+  g_object_set(text_sink, "async", FALSE, "sync", options.live() ? TRUE : FALSE, nullptr);
+  if (gst_element_link_pads(model, "text_src", text_sink, "sink") == 0) {
+    throw Failure(Status::Other,
+                  "expected moshilm to have a pad text_src, found none: tool and plugin differ");
+  }
+  const double lag = lm.audio_delay_seconds + lm.audio_silence_prefix_seconds;
+  Transcript transcript(codec.frame_ns, static_cast<int64_t>(lag * 1e9), [&](const moshi::Word& word) {
+    if (options.quiet || options.json) return;
+    progress.clear();
+    std::cout << std::fixed << std::setprecision(2) << std::setw(8)
+              << static_cast<double>(word.start_ns) * 1e-9 << std::setw(8)
+              << static_cast<double>(word.end_ns) * 1e-9 << "  " << word.text << std::endl;
+  });
+  transcript.listen(pipeline, text_sink);
+  if (!options.live()) finish_input(encoder, codec, lm);
+
+  pipeline.run(progress, options.live());
+  const auto result = result_of(options, model, seed, codec.frame_ns, transcript.words());
+  if (!options.live() && result["frames_in"] == 0) {
+    throw Failure(Status::BadFile, options.input + ": expected speech, found no sound at all");
+  }
+  if (words_file) write_transcript(words_file->temporary(), transcript.words());
+  if (speech) speech->commit();
+  if (words_file) words_file->commit();
+  if (options.json) std::cout << result << '\n';
+}
+
+}  // namespace
+
+void add_talk(CLI::App& app) {
+  auto options = std::make_shared<TalkOptions>();
+  auto* command = app.add_subcommand("talk", "Speech in, the model's spoken reply and its words out");
+  command->add_option("IN", options->input, "Any audio GStreamer decodes (default: the microphone)");
+  command->add_option("OUT.wav", options->output, "The reply (default: the loudspeaker)");
+  command->add_option("--transcript", options->transcript, "File for the words, a line of JSON each");
+  command->add_flag("--greedy", options->greedy, "Always the likeliest token");
+  command->add_option("--seed", options->seed, "Same seed, same reply (0: random)")->capture_default_str();
+  command
+      ->add_option("--cfg-coef", options->cfg_coef,
+                   "Classifier-free guidance (default: the checkpoint's; 1: off)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--condition", options->conditions,
+                      "NAME=VALUE, for models that take conditions; repeatable");
+  add_common_options(*command, *options);
+  command->footer(
+      "Examples:\n"
+      "  gst-moshi talk question.wav reply.wav --transcript reply.jsonl\n"
+      "  gst-moshi talk --model kyutai/moshiko-pytorch-bf16          (headphones, please)\n"
+      "  gst-moshi talk --model kyutai/stt-1b-en_fr speech.ogg --transcript words.jsonl");
+  command->callback([options] { run(*options); });
+}
