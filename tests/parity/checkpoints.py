@@ -89,8 +89,8 @@ def random_mimi(config, seed):
 # ---------------------------------------------------------------------------------- language model
 
 @torch.no_grad()
-def random_lm(config, seed):
-    """A language model (float32) whose logits spread over a few units, so that greedy choices are clear."""
+def random_lm(config, seed, spread=2):
+    """A language model (float32) whose logits spread over a few times `spread`."""
     torch.manual_seed(seed)
     kwargs = {k: v for k, v in copy.deepcopy(config).items() if k not in _NOT_OF_THE_MODEL}
     model = loaders.get_moshi_lm(None, kwargs, device="cpu", dtype=torch.float32)
@@ -105,14 +105,14 @@ def random_lm(config, seed):
             value.normal_(0, (config["n_q"] + 1) ** -0.5)
         elif re.match(r"depformer_(text_)?emb", name) and "low_rank" not in name:
             value.normal_(0, 1)
-        elif "linears." in name or "text_linear" in name or "extra_heads" in name:
-            value.normal_(0, 3 * value.shape[-1] ** -0.5)
+        elif name.startswith("linears.") or "text_linear" in name or "extra_heads" in name:
+            value.normal_(0, spread * value.shape[-1] ** -0.5)
         elif "condition_provider" in name:
             value.normal_(0, 0.5)
         else:
-            value.normal_(0, 1.5 * value.shape[-1] ** -0.5)
+            value.normal_(0, value.shape[-1] ** -0.5)
     if config["model_type"] == "hibiki":
-        model.text_linear.weight[2] *= 1.3  # end of text comes often enough for a run to end
+        model.text_linear.weight[2] *= 2  # end of text comes often enough for a run to end
     return model
 
 
@@ -173,7 +173,7 @@ def _write_tokenizer(path, vocabulary):
     path.with_suffix(".vocab").unlink()
 
 
-def write_checkpoint(name, directory, seed=1, dtype=torch.float32, naming="packed", shards=1, absolute_urls=False):
+def write_checkpoint(name, directory, seed=1, dtype="float32", naming="packed", shards=1, absolute_urls=False):
     """Makes the checkpoint of preset `name` in `directory` and returns the directory.
 
     `dtype` is that of the language model's tensors, `naming` one of NAMINGS, `shards` the number of files the
@@ -192,8 +192,8 @@ def write_checkpoint(name, directory, seed=1, dtype=torch.float32, naming="packe
     else:
         files |= {"moshi_name": "model.safetensors", "tokenizer_name": "tokenizer.model"}
         lm_naming = "packed" if naming.startswith("legacy") else naming
-        state = NAMINGS[lm_naming](random_lm(lm_config, seed).state_dict())
-        _save({k: v.to(dtype) for k, v in state.items()}, directory / files["moshi_name"], shards)
+        state = NAMINGS[lm_naming](random_lm(lm_config, seed, 0.3 if name == "tiny" else 2).state_dict())
+        _save({k: v.to(getattr(torch, dtype)) for k, v in state.items()}, directory / files["moshi_name"], shards)
         _write_tokenizer(directory / files["tokenizer_name"], lm_config["text_card"])
     if absolute_urls:
         files = {key: f"file://{(directory / value).absolute()}" for key, value in files.items()}

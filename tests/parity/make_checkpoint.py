@@ -3,8 +3,6 @@
 
 import argparse
 
-import torch
-
 from checkpoints import NAMINGS, write_checkpoint
 from presets import LM, MIMI
 
@@ -18,5 +16,5 @@ if __name__ == "__main__":
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--absolute-urls", action="store_true")
     args = parser.parse_args()
-    write_checkpoint(args.preset, args.directory, args.seed, getattr(torch, args.dtype), args.naming, args.shards,
-                     args.absolute_urls)
+    write_checkpoint(
+        args.preset, args.directory, args.seed, args.dtype, args.naming, args.shards, args.absolute_urls)

@@ -120,7 +120,7 @@ LM = {
         "dim": 64, "text_card": 150, "text_card_out": 120, "n_q": 6, "dep_q": 3, "card": 128, "num_heads": 4,
         "num_layers": 3, "hidden_scale": 4, "context": 9, "norm": "rms_norm", "kv_repeat": 2,
         "layer_scale": 0.3, "positional_embedding": "rope_concat", "depformer_dim": 48,
-        "depformer_num_heads": 4, "depformer_num_layers": 2, "depformer_norm": "rms_norm_f32",
+        "depformer_num_heads": 4, "depformer_num_layers": 2, "depformer_norm": "layer_norm",
         "depformer_layer_scale": 0.2, "depformer_dim_feedforward": [192, 120, 96],
         "delays": _delays((3, 1), (3, 2)),
     },
@@ -132,17 +132,23 @@ LM = {
         "stt_config": {"audio_delay_seconds": 0.5, "audio_silence_prefix_seconds": 1.0},
     },
     "sin_rope": _COMMON | {
-        "dim": 64, "text_card": 100, "n_q": 2, "dep_q": 1, "card": 64, "num_heads": 2, "num_layers": 2,
+        "dim": 64, "text_card": 100, "n_q": 3, "dep_q": 2, "card": 64, "num_heads": 2, "num_layers": 2,
         "hidden_scale": 3, "context": 10, "norm": "layer_norm_f32", "positional_embedding": "sin_rope",
         "gating": "elu", "depformer_dim": 32, "depformer_num_heads": 2, "depformer_num_layers": 2,
-        "depformer_pos_emb": "rope", "depformer_gating": "mish", "depformer_norm": "layer_norm",
-        "delays": [0, 2, 1],
+        "depformer_pos_emb": "rope", "depformer_gating": "mish", "depformer_norm": "layer_norm_f32",
+        "delays": [0, 2, 1, 0],
+    },
+    # LMModel.forward of the reference cannot evaluate this norm there, LMGen can.
+    "depth_rms_norm": _COMMON | {
+        "dim": 64, "text_card": 100, "n_q": 4, "dep_q": 2, "card": 64, "num_heads": 2, "num_layers": 2,
+        "hidden_scale": 3, "context": 10, "depformer_dim": 32, "depformer_num_heads": 2,
+        "depformer_num_layers": 2, "depformer_norm": "rms_norm", "delays": [0, 0, 1, 0, 1],
     },
 } | {
     f"gating_{name}": _COMMON | {
-        "dim": 32, "text_card": 64, "n_q": 2, "dep_q": 1, "card": 32, "num_heads": 2, "num_layers": 2,
+        "dim": 32, "text_card": 64, "n_q": 3, "dep_q": 2, "card": 32, "num_heads": 2, "num_layers": 2,
         "hidden_scale": 3, "context": 8, "gating": name, "depformer_dim": 32, "depformer_num_heads": 2,
-        "depformer_num_layers": 1, "depformer_gating": name, "delays": [0, 0, 1],
+        "depformer_num_layers": 1, "depformer_gating": name, "delays": [0, 0, 1, 0],
     } for name in _GATINGS
 }
 
