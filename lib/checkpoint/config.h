@@ -62,8 +62,8 @@ struct LmConfig {
   TransformerConfig temporal;
   TransformerConfig depth;  ///< Meaningful where dep_q > 0; `schedule` has dep_q values or is empty.
   bool depformer_multi_linear = false;
-  int depformer_low_rank_embeddings = 0;   ///< 0: none.
-  std::optional<Norm> depformer_norm;      ///< Norm before each codebook's head.
+  int depformer_low_rank_embeddings = 0;  ///< 0: none.
+  std::optional<Norm> depformer_norm;     ///< Norm before each codebook's head.
   int text_padding_id = 3;
   int text_end_padding_id = 0;
   int extra_heads = 0;
@@ -98,10 +98,10 @@ struct MimiConfig {
   int n_q = 32;                   ///< Levels in all, semantic ones included.
   int n_q_semantic = 1;
   int bins = 2048;
-  TransformerConfig transformer;  ///< Both sides; dim equals `dimension`.
-  [[nodiscard]] int hop_length() const;     ///< Product of the ratios: samples per latent.
-  [[nodiscard]] int frame_size() const;     ///< Samples per frame.
-  [[nodiscard]] int resample_stride() const;///< Latents per frame.
+  TransformerConfig transformer;              ///< Both sides; dim equals `dimension`.
+  [[nodiscard]] int hop_length() const;       ///< Product of the ratios: samples per latent.
+  [[nodiscard]] int frame_size() const;       ///< Samples per frame.
+  [[nodiscard]] int resample_stride() const;  ///< Latents per frame.
 };
 
 /// All of config.json.

@@ -15,10 +15,13 @@ namespace moshi::checkpoint {
 struct ModelFiles {
   std::string canonical;  ///< Absolute directory: the model's identity.
   ModelConfig config;
-  std::filesystem::path lm;         ///< .safetensors or .safetensors.index.json.
+  std::filesystem::path lm;  ///< .safetensors or .safetensors.index.json.
   std::filesystem::path mimi;
   std::filesystem::path tokenizer;
 };
+
+/// The configuration in a config.json, with the Mimi configuration it names. Throws as resolve_model.
+ModelConfig load_config(const std::filesystem::path& path);
 
 /// Resolves a directory, a Hugging Face id[@revision] in the local cache, or "" (the embedded model:
 /// $GST_MOSHI_MODEL_DIR, else the installed or source models/little-moshi). Never uses the network.

@@ -53,7 +53,8 @@ class SafetensorsFile {
 /// The tensors of one checkpoint, whether a single file or shards behind `*.safetensors.index.json`.
 class TensorFiles {
  public:
-  /// `path`: a .safetensors file, or an index.json whose shards lie beside it.
+  /// `path`: a .safetensors file, or an index.json whose shards lie beside it. Throws as
+  /// SafetensorsFile::open; a missing shard is NotFound and named.
   static TensorFiles open(const std::filesystem::path& path);
   [[nodiscard]] const TensorView* find(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> names() const;
@@ -63,7 +64,7 @@ class TensorFiles {
  private:
   std::filesystem::path path_;
   std::vector<SafetensorsFile> files_;
-  std::map<std::string, const TensorView*> tensors_;
+  std::map<std::string, TensorView> tensors_;
 };
 
 /// A tensor to write.
@@ -74,7 +75,8 @@ struct TensorToWrite {
   std::span<const std::byte> data;
 };
 
-/// Writes a safetensors file completely or not at all (temporary file, then rename).
+/// Writes a safetensors file completely or not at all (temporary file, then rename). Throws NotFound
+/// where the directory is missing, Failed where writing fails.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors);
 
 }  // namespace moshi::checkpoint
