@@ -15,17 +15,27 @@ bool is_rms(Norm kind) { return kind == Norm::RmsNorm || kind == Norm::RmsNormF3
 
 at::Tensor activate(Gating gating, const at::Tensor& x) {
   switch (gating) {
-    case Gating::Silu: return at::silu(x);
-    case Gating::Gelu: return at::gelu(x);
-    case Gating::Relu: return at::relu(x);
-    case Gating::Sigmoid: return at::sigmoid(x);
-    case Gating::Tanh: return at::tanh(x);
-    case Gating::LeakyRelu: return at::leaky_relu(x);
-    case Gating::Elu: return at::elu(x);
-    case Gating::Mish: return at::mish(x);
-    case Gating::Softsign: return x / (x.abs() + 1);
+    case Gating::Silu:
+      return at::silu(x);
+    case Gating::Gelu:
+      return at::gelu(x);
+    case Gating::Relu:
+      return at::relu(x);
+    case Gating::Sigmoid:
+      return at::sigmoid(x);
+    case Gating::Tanh:
+      return at::tanh(x);
+    case Gating::LeakyRelu:
+      return at::leaky_relu(x);
+    case Gating::Elu:
+      return at::elu(x);
+    case Gating::Mish:
+      return at::mish(x);
+    case Gating::Softsign:
+      return x / (x.abs() + 1);
     case Gating::Identity:
-    case Gating::None: break;
+    case Gating::None:
+      break;
   }
   return x;
 }
@@ -47,11 +57,13 @@ NormLayer::NormLayer(Norm kind, int64_t dim, const Weights& weights) : kind_(kin
 
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   switch (kind_) {
-    case Norm::LayerNorm: return at::layer_norm(x, {x.size(-1)}, weight_, bias_, 1e-5);
+    case Norm::LayerNorm:
+      return at::layer_norm(x, {x.size(-1)}, weight_, bias_, 1e-5);
     case Norm::LayerNormF32:
       return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight_, bias_, 1e-8).to(x.scalar_type());
     case Norm::RmsNorm:
-    case Norm::RmsNormF32: break;
+    case Norm::RmsNormF32:
+      break;
   }
   const bool f32 = kind_ == Norm::RmsNormF32;
   const at::Tensor v = f32 ? x.to(at::kFloat) : x;
@@ -66,22 +78,22 @@ int64_t gating_hidden(int64_t dim, int64_t dim_feedforward) {
 FeedForward::FeedForward(Gating gating, int64_t dim, int64_t dim_feedforward, const Weights& weights)
     : gating_(gating) {
   if (gating == Gating::None) {
-    in_ = weights.get("linear1.weight", {dim_feedforward, dim});
-    out_ = weights.get("linear2.weight", {dim, dim_feedforward});
+    in_ = Linear(weights.get("linear1.weight", {dim_feedforward, dim}));
+    out_ = Linear(weights.get("linear2.weight", {dim, dim_feedforward}));
   } else {
     const int64_t hidden = gating_hidden(dim, dim_feedforward);
-    in_ = weights.get("linear_in.weight", {2 * hidden, dim});
-    out_ = weights.get("linear_out.weight", {dim, hidden});
+    in_ = Linear(weights.get("linear_in.weight", {2 * hidden, dim}));
+    out_ = Linear(weights.get("linear_out.weight", {dim, hidden}));
   }
 }
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
-  const at::Tensor u = at::linear(x, in_);
+  const at::Tensor u = in_(x);
   if (gating_ == Gating::None) {
-    return at::linear(at::gelu(u), out_);
+    return out_(at::gelu(u));
   }
   const int64_t hidden = u.size(-1) / 2;
-  return at::linear(activate(gating_, u.narrow(-1, 0, hidden)) * u.narrow(-1, hidden, hidden), out_);
+  return out_(activate(gating_, u.narrow(-1, 0, hidden)) * u.narrow(-1, hidden, hidden));
 }
 
 Rope Rope::at_positions(const at::Tensor& positions, int64_t head_dim, double max_period, bool interleave) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "checkpoint/config.h"
+#include "nn/linear.h"
 #include "nn/weights.h"
 
 namespace moshi::nn {
@@ -38,8 +39,8 @@ class FeedForward {
 
  private:
   checkpoint::Gating gating_;
-  at::Tensor in_;
-  at::Tensor out_;
+  Linear in_;
+  Linear out_;
 };
 
 /// Hidden width of a gated feed-forward: 21 * dim / 8 where ff == 4 * dim, else 2 * ff / 3

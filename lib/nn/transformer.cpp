@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "moshi/moshi.h"
+#include "nn/linear.h"
 
 namespace moshi::nn {
 namespace {
@@ -22,6 +23,15 @@ at::Tensor to_device(const std::vector<int64_t>& values, at::IntArrayRef shape, 
 bool uses_rope(PositionEmbedding position) {
   return position == PositionEmbedding::Rope || position == PositionEmbedding::SinRope ||
          position == PositionEmbedding::RopeConcat;
+}
+
+std::vector<Linear> projections(const Weights& weights, const std::string& name, int sets,
+                                at::IntArrayRef shape) {
+  std::vector<Linear> layers;
+  for (const at::Tensor& matrix : weights.projections(name, sets, shape)) {
+    layers.emplace_back(matrix);
+  }
+  return layers;
 }
 
 }  // namespace
@@ -45,7 +55,8 @@ RingPlan plan_ring(const std::vector<int64_t>& offsets, int64_t steps, int64_t c
         // The newest stream position stored at this entry after the writes.
         const int64_t position = context > 0 ? last - ((last - entry) % context + context) % context : entry;
         const int64_t distance = offset + t - position;
-        const bool seen = position >= 0 && position <= last && distance >= 0 && (context == 0 || distance < context);
+        const bool seen =
+            position >= 0 && position <= last && distance >= 0 && (context == 0 || distance < context);
         plan.mask.push_back(seen ? 1 : 0);
         all = all && seen;
       }
@@ -58,8 +69,8 @@ RingPlan plan_ring(const std::vector<int64_t>& offsets, int64_t steps, int64_t c
 }
 
 struct Transformer::Layer {
-  std::vector<at::Tensor> in_projs;   ///< Per weight set [(heads + 2 * kv heads) * head dim, dim].
-  std::vector<at::Tensor> out_projs;  ///< Per weight set [dim, dim].
+  std::vector<Linear> in_projs;   ///< Per weight set [(heads + 2 * kv heads) * head dim, dim].
+  std::vector<Linear> out_projs;  ///< Per weight set [dim, dim].
   NormLayer norm1;
   NormLayer norm2;
   std::vector<FeedForward> feed_forwards;  ///< Per weight set.
@@ -69,7 +80,7 @@ struct Transformer::Layer {
 
 /// What one call shares between its layers.
 struct Transformer::Call {
-  int64_t first_step = 0;    ///< Selects weight sets; equal for all rows where there are several.
+  int64_t first_step = 0;  ///< Selects weight sets; equal for all rows where there are several.
   std::optional<Rope> rope;
   at::Tensor mask;           ///< Bool [B, 1, T, visible] or undefined.
   at::Tensor writes;         ///< [B, T], streaming only.
@@ -78,18 +89,21 @@ struct Transformer::Call {
   const Rows* rows = nullptr;
 };
 
-Transformer::Transformer(checkpoint::TransformerConfig config, const Weights& weights) : config_(std::move(config)) {
+Transformer::Transformer(checkpoint::TransformerConfig config, const Weights& weights)
+    : config_(std::move(config)) {
   const int64_t dim = config_.dim;
   head_dim_ = dim / config_.num_heads;
   kv_heads_ = config_.num_heads / config_.kv_repeat;
   const int sets = config_.weight_sets();
   if (config_.cross_attention) {
-    throw Error(ErrorCode::Settings, "expected a model without cross attention, found cross_attention in config.json:"
-                                     " this version cannot run it");
+    throw Error(ErrorCode::Settings,
+                "expected a model without cross attention, found cross_attention in config.json:"
+                " this version cannot run it");
   }
   if (config_.gating == Gating::None && !config_.schedule.empty()) {
-    throw Error(ErrorCode::Settings, "expected a gated feed-forward where weights differ per step, found gating none:"
-                                     " set depformer_gating in config.json");
+    throw Error(ErrorCode::Settings,
+                "expected a gated feed-forward where weights differ per step, found gating none:"
+                " set depformer_gating in config.json");
   }
   for (int i = 0; i < config_.num_layers; ++i) {
     const Weights layer = weights["layers"][std::to_string(i)];
@@ -104,10 +118,11 @@ Transformer::Transformer(checkpoint::TransformerConfig config, const Weights& we
       feed_forwards.emplace_back(config_.gating, dim, width, scope);
     }
     const bool scaled = config_.layer_scale.has_value();
-    layers_.push_back({attention.projections("in_proj", sets, {dim + 2 * kv_heads_ * head_dim_, dim}),
-                       attention.projections("out_proj", sets, {dim, dim}),
-                       NormLayer(config_.norm, dim, layer["norm1"]), NormLayer(config_.norm, dim, layer["norm2"]),
-                       std::move(feed_forwards), layer.get_if(scaled, "layer_scale_1.scale", {dim}),
+    layers_.push_back({projections(attention, "in_proj", sets, {dim + 2 * kv_heads_ * head_dim_, dim}),
+                       projections(attention, "out_proj", sets, {dim, dim}),
+                       NormLayer(config_.norm, dim, layer["norm1"]),
+                       NormLayer(config_.norm, dim, layer["norm2"]), std::move(feed_forwards),
+                       layer.get_if(scaled, "layer_scale_1.scale", {dim}),
                        layer.get_if(scaled, "layer_scale_2.scale", {dim})});
   }
 }
@@ -117,7 +132,8 @@ Transformer::Transformer(Transformer&&) noexcept = default;
 
 TransformerState Transformer::make_state(int64_t slots) const {
   TransformerState state;
-  const int64_t positions = config_.context > 0 ? std::min<int64_t>(config_.context, kFirstPositions) : kFirstPositions;
+  const int64_t positions =
+      config_.context > 0 ? std::min<int64_t>(config_.context, kFirstPositions) : kFirstPositions;
   const auto options = layers_.empty() ? at::TensorOptions() : layers_.front().in_projs.front().options();
   for (size_t i = 0; i < layers_.size(); ++i) {
     state.keys.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options));
@@ -155,7 +171,7 @@ uint64_t Transformer::position_bytes() const {
     return 0;
   }
   return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_ * head_dim_) *
-         layers_.front().in_projs.front().element_size();
+         layers_.front().in_projs.front().options().dtype().itemsize();
 }
 
 int64_t Transformer::set_of(int64_t step) const {
@@ -166,7 +182,8 @@ at::Tensor Transformer::add_positions(const at::Tensor& x, const at::Tensor& pos
   if (config_.position != PositionEmbedding::Sin && config_.position != PositionEmbedding::SinRope) {
     return x;
   }
-  return x + sin_embedding(positions, config_.dim, config_.max_period, x.scalar_type()) * config_.positional_scale;
+  return x + sin_embedding(positions, config_.dim, config_.max_period, x.scalar_type()) *
+                 config_.positional_scale;
 }
 
 at::Tensor Transformer::step(const at::Tensor& x, TransformerState& state, const Rows& rows) const {
@@ -190,7 +207,8 @@ at::Tensor Transformer::step(const at::Tensor& x, TransformerState& state, const
     call.writes = to_device(plan.writes, {batch, steps}, x.device());
   }
   if (!plan.mask.empty()) {
-    call.mask = at::tensor(plan.mask, at::kByte).view({batch, 1, steps, plan.visible}).to(x.device(), at::kBool);
+    call.mask =
+        at::tensor(plan.mask, at::kByte).view({batch, 1, steps, plan.visible}).to(x.device(), at::kBool);
   }
   at::Tensor y = x;
   if (config_.position != PositionEmbedding::None) {
@@ -242,7 +260,8 @@ at::Tensor Transformer::run(at::Tensor x, const Call& call, TransformerState* st
     } else {
       std::vector<at::Tensor> parts;
       for (int64_t t = 0; t < steps; ++t) {
-        parts.push_back(layer.feed_forwards[static_cast<size_t>(set_of(call.first_step + t))](normed.narrow(1, t, 1)));
+        parts.push_back(
+            layer.feed_forwards[static_cast<size_t>(set_of(call.first_step + t))](normed.narrow(1, t, 1)));
       }
       update = at::cat(parts, 1);
     }
@@ -256,13 +275,13 @@ at::Tensor Transformer::attend(const Layer& layer, size_t index, const at::Tenso
   const int64_t batch = x.size(0);
   const int64_t steps = x.size(1);
   const int64_t heads = config_.num_heads;
-  const auto project = [&](const std::vector<at::Tensor>& sets, const at::Tensor& input) {
+  const auto project = [&](const std::vector<Linear>& sets, const at::Tensor& input) {
     if (sets.size() == 1) {
-      return at::linear(input, sets.front());
+      return sets.front()(input);
     }
     std::vector<at::Tensor> parts;
     for (int64_t t = 0; t < steps; ++t) {
-      parts.push_back(at::linear(input.narrow(1, t, 1), sets[static_cast<size_t>(set_of(call.first_step + t))]));
+      parts.push_back(sets[static_cast<size_t>(set_of(call.first_step + t))](input.narrow(1, t, 1)));
     }
     return at::cat(parts, 1);
   };
