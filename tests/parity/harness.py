@@ -62,7 +62,8 @@ def checkpoint(name, **options):
 
 def spoken(seconds, rate=24000):
     """(path, samples [n] f32) of a wav file with speech."""
-    path = _entry(f"speech-{seconds}s", ("speech.py", "sentences.py"), rate).with_suffix(".wav")
+    path = _entry("speech", ("speech.py", "sentences.py"), [seconds, rate])
+    path = path.with_name(path.name + ".wav")
     _made(path, lambda scratch: speech.synthesise(scratch, seconds, rate))
     return path, torch.from_numpy(speech.read(path))
 
