@@ -123,7 +123,7 @@ void run(const BenchOptions& options) {
   }
   Progress progress(options.quiet);
   context->load_codec(progress_handler(progress, "loading the codec"));
-  context->load_lm({.precision = moshi::parse_precision(options.precision)},
+  context->load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
                    progress_handler(progress, "loading the language model"));
   progress.clear();
 

@@ -58,34 +58,60 @@ ordered_json describe_devices(const std::vector<moshi::DeviceInfo>& devices) {
   return list;
 }
 
-/// Loads the model and times a few frames; what goes wrong is part of the report.
+/// What the model's files hold; throws Failure for the first thing wrong with them.
+void examine_files(const CommonOptions& options, ordered_json& report) {
+  const moshi::ModelReport model = moshi::check_model(options.model);
+  report["directory"] = model.directory;
+  report["type"] = model.model_type;
+  report["lm_tensors"] = model.lm_tensors;
+  report["lm_parameters"] = model.lm_parameters;
+  report["codec_tensors"] = model.codec_tensors;
+  report["codec_parameters"] = model.codec_parameters;
+  report["text_pieces"] = model.text_pieces;
+  if (!model.problems.empty()) throw Failure(Status::BadFile, model.problems.front());
+}
+
+/// Loads the model and times a few frames of one caller.
+FrameTimes measure_frames(moshi::ExecutionContext& context, const CommonOptions& options,
+                          Progress& progress) {
+  context.load_codec(progress_handler(progress, "loading the codec"));
+  context.load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
+                  progress_handler(progress, "loading the language model"));
+  Callers caller(context, 1);
+  FrameTimes times;
+  for (int i = 0; i < kWarmUpFrames; ++i) caller.frame(times);
+  times = {};
+  for (int i = 0; i < kMeasuredFrames; ++i) caller.frame(times);
+  return times;
+}
+
+std::string verdict_of(double frame_ms, double budget_ms, const std::string& device) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1);
+  if (frame_ms <= budget_ms) {
+    text << "ready for live use: " << frame_ms << " ms of " << budget_ms << " ms a frame on " << device;
+  } else {
+    text << "ready for files, too slow for live use: " << frame_ms << " ms for a frame of " << budget_ms
+         << " ms on " << device << "; take a GPU or a smaller model";
+  }
+  return text.str();
+}
+
+/// The model's part of the report; what goes wrong is written into it.
 ordered_json examine_model(const CommonOptions& options, Status& status, std::string& verdict) {
   ordered_json report = {{"name", options.model.empty() ? "(embedded)" : options.model}};
   Progress progress(options.quiet);
   try {
     const auto context = acquire_context(options);
-    report["directory"] = context->model();
-    report["type"] = context->lm().model_type;
-    context->load_codec(progress_handler(progress, "loading the codec"));
-    context->load_lm({.precision = moshi::parse_precision(options.precision)},
-                     progress_handler(progress, "loading the language model"));
-    Callers caller(*context, 1);
-    FrameTimes times;
-    for (int i = 0; i < kWarmUpFrames; ++i) caller.frame(times);
-    times = {};
-    for (int i = 0; i < kMeasuredFrames; ++i) caller.frame(times);
+    examine_files(options, report);
+    const FrameTimes times = measure_frames(*context, options, progress);
     const moshi::ContextStats stats = context->stats();
-    const double budget = static_cast<double>(context->codec().frame_ns) * 1e-6;
     report["device"] = stats.device;
     report["precision"] = stats.precision;
     report["frame_ms"] = {
         {"median", times.frame.median()}, {"p99", times.frame.p99()}, {"max", times.frame.max()}};
-    std::ostringstream text;
-    text << std::fixed << std::setprecision(1) << times.frame.p99() << " ms of " << budget
-         << " ms a frame on " << stats.device_name;
-    verdict = times.frame.p99() <= budget ? "ready for live use: " + text.str()
-                                          : "ready for files, too slow for live use: " + text.str() +
-                                                "; take a GPU or a smaller model";
+    verdict = verdict_of(times.frame.p99(), static_cast<double>(context->codec().frame_ns) * 1e-6,
+                         stats.device_name);
   } catch (const moshi::Error& error) {
     report["problem"] = error.what();
     status = status_of(error.code());
@@ -127,9 +153,18 @@ void print_report(const ordered_json& report) {
   for (const auto& name : report["missing_elements"]) missing += " " + name.get<std::string>();
   line("elements", missing.empty() ? "all found" : "not found:" + missing + "; set GST_PLUGIN_PATH");
   const auto& model = report["model"];
-  line("model", model.contains("directory")
-                    ? model["directory"].get<std::string>() + " (" + model["type"].get<std::string>() + ")"
-                    : model["name"].get<std::string>());
+  if (model.contains("directory")) {
+    std::ostringstream text;
+    text << model["directory"].get<std::string>() << " (" << model["type"].get<std::string>() << ": "
+         << model["lm_parameters"].get<uint64_t>() / 1'000'000.0 << " M parameters in "
+         << model["lm_tensors"].get<uint64_t>() << " tensors, codec "
+         << model["codec_parameters"].get<uint64_t>() / 1'000'000.0 << " M in "
+         << model["codec_tensors"].get<uint64_t>() << ", " << model["text_pieces"].get<int>()
+         << " text pieces)";
+    line("model", text.str());
+  } else {
+    line("model", model["name"]);
+  }
   if (model.contains("problem")) line("", model["problem"]);
   line("verdict", report["verdict"]);
 }

@@ -37,7 +37,7 @@ void run(const ForwardOptions& options) {
   const int64_t steps = codes.shape[2];
 
   Progress progress(options.quiet);
-  context->load_lm({.precision = moshi::parse_precision(options.precision)},
+  context->load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
                    progress_handler(progress, "loading"));
   auto result =
       context->forward(codes.values, static_cast<int>(batch), static_cast<int>(steps), options.streaming);

@@ -59,9 +59,10 @@ void run(const GenerateOptions& options) {
   const auto reset = read_mask(file, options.input, "reset", {steps, batch});
 
   Progress progress(options.quiet);
-  context->load_lm(
-      {.precision = moshi::parse_precision(options.precision), .max_sessions = static_cast<int>(batch)},
-      progress_handler(progress, "loading"));
+  context->load_lm({.precision = moshi::parse_precision(options.precision),
+                    .max_sessions = static_cast<int>(batch),
+                    .text = false},
+                   progress_handler(progress, "loading"));
   moshi::Sampling sampling = lm.sampling;
   sampling.greedy = options.greedy;
   sampling.seed = options.seed;

@@ -158,10 +158,9 @@ bool Pipeline::handle(GstMessage* message, Progress& progress) {
       return false;
     }
     case GST_MESSAGE_PROGRESS: {
-      gint percent = 0;
-      const GstStructure* details = gst_message_get_structure(message);
-      gst_structure_get_int(details, "percent", &percent);
-      progress.show("loading", percent / 100.0);
+      gchar* text = nullptr;
+      gst_message_parse_progress(message, nullptr, nullptr, &text);
+      progress.show(GstHandle<gchar>(text).get());
       return false;
     }
     default:

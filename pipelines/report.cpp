@@ -33,16 +33,19 @@ Progress::Progress(bool quiet) : enabled_(!quiet && isatty(STDERR_FILENO) != 0) 
 Progress::~Progress() { clear(); }
 
 void Progress::show(const std::string& what, double fraction) {
-  if (!enabled_) return;
   constexpr int width = 30;
   const double done = std::clamp(fraction, 0.0, 1.0);
   const auto filled = static_cast<size_t>(done * width);
-  std::string text = what + " [" + std::string(filled, '#') + std::string(width - filled, ' ') + "] " +
-                     std::to_string(static_cast<int>(done * 100)) + " %";
+  show(what + " [" + std::string(filled, '#') + std::string(width - filled, ' ') + "] " +
+       std::to_string(static_cast<int>(done * 100)) + " %");
+}
+
+void Progress::show(const std::string& text) {
+  if (!enabled_) return;
   const std::lock_guard lock(mutex_);
   if (text == shown_) return;
   std::fprintf(stderr, "\r\033[K%s", text.c_str());
-  shown_ = std::move(text);
+  shown_ = text;
 }
 
 void Progress::clear() {

@@ -38,6 +38,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   /// Shows `what` with the fraction done in [0, 1].
   void show(const std::string& what, double fraction);
+  /// Shows `text` in its place.
+  void show(const std::string& text);
   /// Takes the bar away, before other text is printed.
   void clear();
 

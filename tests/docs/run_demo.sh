@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# run_demo.sh SOURCE_ROOT BUILD_DIR: scripts/demo writes a reply as long as the question, with words.
+set -euo pipefail
+root=$1 build=$2
+if [ "$build" != "$root/build" ]; then
+  echo "skipped: the demo would build in $root/build, this is $build"
+  exit 77
+fi
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+"$root/scripts/demo" >words.txt
+[ "$(wc -l <words.txt)" -gt 3 ]
+# 4.17 s of question are 53 frames of 1920 samples of 2 bytes, after a header of at least 44.
+[ "$(wc -c <reply.wav)" -ge $((53 * 1920 * 2 + 44)) ]
+# Other files, named from where the user is.
+cp "$root/examples/question.wav" mine.wav
+"$root/scripts/demo" mine.wav answer.wav >/dev/null
+cmp reply.wav answer.wav

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the tool says of itself, of the machine and of speed."""
+import json
+
+import pytest
+
+import tool
+
+
+@pytest.mark.parametrize("command", ["talk", "encode", "decode", "forward", "generate", "bench", "doctor"])
+def test_help_has_an_example(command):
+    text = tool.succeed(command, "--help")
+    assert f"gst-moshi {command}" in text
+    assert "Example" in text
+    for option in ("--model", "--device", "--precision", "--threads", "--quiet", "--json"):
+        assert option in text
+
+
+def test_overview():
+    text = tool.succeed("--help")
+    assert "Exit status" in text
+    assert tool.succeed("--version").startswith("gst-moshi ")
+
+
+def test_doctor():
+    report = json.loads(tool.succeed("doctor", "--model", tool.DEMO, "--json"))
+    assert report["usable"] is True
+    assert report["missing_elements"] == []
+    assert [device["name"] for device in report["devices"]][-1] == "cpu"
+    assert report["model"]["type"] == "moshi"
+    assert 0 < report["model"]["frame_ms"]["median"] <= report["model"]["frame_ms"]["max"]
+    text = tool.succeed("doctor", "--model", tool.DEMO)
+    for word in ("LibTorch", "NVIDIA driver", "WSL2", "cpu", "elements", "verdict", "ready for"):
+        assert word in text
+
+
+def test_doctor_without_model():
+    report = json.loads(tool.succeed("doctor", "--json", env={"GST_MOSHI_MODEL_DIR": "/nonexistent"}))
+    assert report["usable"] is True
+    assert "--model" in report["verdict"]
+
+
+def test_bench():
+    text = tool.succeed("bench", "--model", tool.DEMO, "--batch", "1,2", "--frames", "5", "--context", "20", "--stages")
+    result = json.loads(text.splitlines()[-1])
+    assert [entry["batch"] for entry in result["batches"]] == [1, 2]
+    for entry in result["batches"]:
+        for stage in ("encode", "lm", "decode", "frame"):
+            assert 0 < entry[stage]["median_ms"] <= entry[stage]["p99_ms"] <= entry[stage]["max_ms"]
+        assert set(entry["alone"]) == {"encode", "lm", "decode"}
+        assert entry["frame"]["median_ms"] >= entry["lm"]["median_ms"]
+    assert result["bytes"]["lm_weights"] > 0
+    assert len(tool.succeed("bench", "--model", tool.DEMO, "--frames", "2", "--json").splitlines()) == 1
