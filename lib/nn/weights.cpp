@@ -62,10 +62,9 @@ at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape, std:
   auto* data = const_cast<std::byte*>(view->data.data());
   const at::Tensor mapped = at::from_blob(data, shape, at::TensorOptions().dtype(*stored));
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_));
-  if (device_.is_cpu()) {
-    tensor.copy_(mapped);
-  } else {
-    tensor.copy_(mapped.to(device_));
+  // The meta device has shapes only; other devices convert after the copy, at their own speed.
+  if (!device_.is_meta()) {
+    tensor.copy_(device_.is_cpu() ? mapped : mapped.to(device_));
   }
   used_.insert(name);
   bytes_ += tensor.nbytes();

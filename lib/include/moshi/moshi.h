@@ -71,7 +71,8 @@ struct ContextOptions {
 /// Load-time settings of the language model.
 struct LmOptions {
   Precision precision = Precision::Auto;
-  int max_sessions = 0;  ///< Most LM slots at a time; 0: what memory allows.
+  int max_sessions = 0;  ///< Most sessions at a time; 0: what memory allows.
+  bool text = true;      ///< Text of tokens is wanted: the tokenizer must be there.
 };
 
 /// Cancels waits of other threads. One object may serve several waits; thread-safe.
@@ -261,7 +262,7 @@ class ExecutionContext {
   virtual void load_lm(const LmOptions& options, const ProgressHandler& progress = {},
                        const Cancellation* cancel = nullptr) = 0;
 
-  /// Known once acquired (from config and headers alone; nothing is loaded).
+  /// Known once acquired (from the configuration alone), but for codec_id: after load_codec.
   [[nodiscard]] virtual const CodecInfo& codec() const = 0;
   [[nodiscard]] virtual const LmInfo& lm() const = 0;
   /// The canonical name of the model: an absolute directory or "random:7b".
@@ -322,6 +323,22 @@ struct DeviceInfo {
   bool usable = true;
   std::string problem;         ///< Why it is not usable, and what to do.
 };
+
+/// What the files of a model hold, as `doctor` reports it.
+struct ModelReport {
+  std::string directory;        ///< Canonical.
+  std::string model_type;
+  uint64_t lm_tensors = 0;
+  uint64_t lm_parameters = 0;
+  uint64_t codec_tensors = 0;
+  uint64_t codec_parameters = 0;
+  int text_pieces = 0;
+  std::vector<std::string> problems;  ///< One line each; empty: the model can be loaded.
+};
+
+/// Checks a model's configuration and the names and shapes of all its tensors without loading them.
+/// Throws only where `model` names nothing.
+ModelReport check_model(const std::string& model);
 
 /// All devices this machine has; the CPU is last.
 std::vector<DeviceInfo> list_devices();

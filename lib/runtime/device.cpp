@@ -1,0 +1,183 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "runtime/device.h"
+
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <sstream>
+
+#include "moshi/moshi.h"
+#ifdef MOSHI_CUDA
+#include "cuda/devices.h"
+#include "cuda/sampling.h"
+#endif
+
+namespace moshi {
+namespace {
+
+/// A field of a /proc file: "MemAvailable", "model name".
+std::string proc_field(const char* path, const std::string& field) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    const auto colon = line.find(':');
+    if (line.starts_with(field) && colon != std::string::npos) {
+      const auto start = line.find_first_not_of(" \t", colon + 1);
+      return start == std::string::npos ? "" : line.substr(start);
+    }
+  }
+  return "";
+}
+
+uint64_t meminfo_bytes(const std::string& field) {
+  const std::string value = proc_field("/proc/meminfo", field);
+  return value.empty() ? 0 : std::stoull(value) * 1024;
+}
+
+std::vector<std::string> compiled_architectures() {
+  std::vector<std::string> names;
+#ifdef MOSHI_CUDA
+  std::istringstream text(cuda::architectures());
+  for (std::string name; std::getline(text, name, ',');) {
+    names.push_back(name);
+  }
+#endif
+  return names;
+}
+
+#ifdef MOSHI_CUDA
+/// A device runs SASS of its own major version up to its minor, or PTX of any older version.
+bool has_code(int major, int minor) {
+  for (const std::string& name : compiled_architectures()) {
+    const int version = std::stoi(name.substr(name.find('_') + 1));
+    const bool sass = name.starts_with("sm_");
+    if (sass ? version / 10 == major && version % 10 <= minor : version <= 10 * major + minor) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string joined_architectures() {
+  std::string text;
+  for (const std::string& name : compiled_architectures()) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+#endif
+
+std::vector<DeviceInfo> cuda_devices([[maybe_unused]] std::string& problem) {
+  std::vector<DeviceInfo> infos;
+#ifdef MOSHI_CUDA
+  for (const cuda::Device& device : cuda::devices(problem)) {
+    DeviceInfo info;
+    info.name = "cuda:" + std::to_string(infos.size());
+    info.description = device.name;
+    info.architecture = "sm_" + std::to_string(device.major) + std::to_string(device.minor);
+    info.memory_bytes = device.memory_bytes;
+    info.free_bytes = device.free_bytes;
+    info.usable = has_code(device.major, device.minor);
+    if (!info.usable) {
+      info.problem = info.name + " (" + info.description + ") is " + info.architecture + ", this build has code for " +
+                     joined_architectures() + ": use --device cpu or a build for this card";
+    }
+    infos.push_back(info);
+  }
+#else
+  problem = "this build has no CUDA code: run scripts/setup --cuda";
+#endif
+  return infos;
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+  std::string problem;
+  std::vector<DeviceInfo> infos = cuda_devices(problem);
+  DeviceInfo cpu;
+  cpu.name = "cpu";
+  cpu.description = proc_field("/proc/cpuinfo", "model name");
+  cpu.architecture = at::get_cpu_capability();
+  cpu.memory_bytes = meminfo_bytes("MemTotal");
+  cpu.free_bytes = meminfo_bytes("MemAvailable");
+  infos.push_back(cpu);
+  return infos;
+}
+
+BuildInfo build_info() {
+  BuildInfo info;
+  info.version = MOSHI_VERSION;
+  info.libtorch = TORCH_VERSION;
+#ifdef MOSHI_CUDA
+  info.cuda = true;
+#endif
+  info.architectures = compiled_architectures();
+  return info;
+}
+
+namespace runtime {
+
+at::Device select_device(const std::string& name) {
+  const bool digits = name.size() > 5 && name.size() < 9 && std::all_of(name.begin() + 5, name.end(), ::isdigit);
+  if (name != "auto" && name != "cpu" && name != "cuda" && !(name.starts_with("cuda:") && digits)) {
+    throw Error(ErrorCode::Settings, "device: expected auto, cpu, cuda or cuda:N, found " + name);
+  }
+  if (name == "cpu") {
+    return at::kCPU;
+  }
+  std::string problem;
+  const std::vector<DeviceInfo> devices = cuda_devices(problem);
+  if (name == "auto") {
+    for (size_t i = 0; i < devices.size(); ++i) {
+      if (devices[i].usable) {
+        return {at::kCUDA, static_cast<c10::DeviceIndex>(i)};
+      }
+    }
+    return at::kCPU;
+  }
+  const size_t index = name == "cuda" ? 0 : std::stoul(name.substr(5));
+  if (index >= devices.size()) {
+    throw Error(ErrorCode::NoDevice, "device " + name + ": found " + std::to_string(devices.size()) +
+                                         " CUDA devices" + (problem.empty() ? "" : " (" + problem + ")") +
+                                         ": use --device cpu, or install the NVIDIA driver");
+  }
+  if (!devices[index].usable) {
+    throw Error(ErrorCode::NoDevice, devices[index].problem);
+  }
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+uint64_t free_memory(at::Device device) {
+  if (device.is_cpu()) {
+    return meminfo_bytes("MemAvailable");
+  }
+  std::string problem;
+  const auto devices = cuda_devices(problem);
+  const auto index = static_cast<size_t>(device.index());
+  return index < devices.size() ? devices[index].free_bytes : 0;
+}
+
+void with_errors(const std::string& what, const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::OutOfMemoryError&) {
+    throw Error(ErrorCode::NoSpace, what + ": out of device memory: close other programs or use a smaller model");
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::NoSpace, what + ": out of memory: close other programs or use a smaller model");
+  } catch (const c10::Error& error) {
+    std::string message = error.what_without_backtrace();
+    throw Error(ErrorCode::Failed, what + " failed: " + message.substr(0, message.find('\n')));
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    throw Error(ErrorCode::Failed, what + " failed: " + message.substr(0, message.find('\n')));
+  }
+}
+
+}  // namespace runtime
+}  // namespace moshi

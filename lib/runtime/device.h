@@ -1,0 +1,22 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+
+namespace moshi::runtime {
+
+/// The device a name means: auto (the first usable CUDA device, else the CPU), cpu, cuda, cuda:N.
+/// Throws Settings for another name, NoDevice where it does not exist or has no code in this build.
+at::Device select_device(const std::string& name);
+
+/// Free memory of a device in bytes.
+uint64_t free_memory(at::Device device);
+
+/// Runs `load` and turns what LibTorch throws into Error: NoSpace for exhausted memory, else Failed
+/// with the first line of its message. `what` names the action for the message.
+void with_errors(const std::string& what, const std::function<void()>& action);
+
+}  // namespace moshi::runtime
