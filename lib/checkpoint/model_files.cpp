@@ -34,7 +34,7 @@ fs::path directory_of(const std::string& model) {
         printable_path(model) + ": expected a model's directory, found a file; give the directory it is in");
   if (const auto id = parse_hf_id(model)) return hf_snapshot(*id);
   throw Error(ErrorCode::NotFound,
-              printable_path(model) +
+              printable(model) +
                   ": expected a model's directory or a Hugging Face id (owner/name), found "
                   "neither; check the path");
 }
