@@ -1,0 +1,252 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "backend.h"
+
+#include "object_lock.h"
+
+namespace gstmoshi {
+namespace {
+
+std::string string_of(const GValue* value) {
+  const char* text = g_value_get_string(value);
+  return text == nullptr ? "" : text;
+}
+
+std::string field(const GstStructure* structure, const char* name) {
+  const char* text = gst_structure_get_string(structure, name);
+  return text == nullptr ? "" : text;
+}
+
+}  // namespace
+
+Backend::Backend(GstElement* element, unsigned latency_ms, SetLatency set_latency)
+    : element_(element), set_latency_(std::move(set_latency)), latency_ms_(latency_ms), loader_(element) {}
+
+void Backend::install_properties(GObjectClass* object_class, unsigned latency_ms) {
+  const auto flags = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property(
+      object_class, PROP_MODEL,
+      g_param_spec_string("model", "Model",
+                          "Checkpoint: a directory or a Hugging Face id in the local cache; unset: the "
+                          "application's context, else the embedded model. Takes effect in NULL",
+                          nullptr, flags));
+  g_object_class_install_property(
+      object_class, PROP_DEVICE,
+      g_param_spec_string("device", "Device", "auto, cpu, cuda or cuda:N. Takes effect in NULL", "auto",
+                          flags));
+  g_object_class_install_property(
+      object_class, PROP_CONTEXT_ID,
+      g_param_spec_string("context-id", "Context id",
+                          "Elements of one model and device share one copy of it unless their ids differ. "
+                          "Takes effect in NULL",
+                          nullptr, flags));
+  g_object_class_install_property(
+      object_class, PROP_THREADS,
+      g_param_spec_int("threads", "Threads",
+                       "Computing threads of the engine on the CPU. Takes effect in NULL", 1, G_MAXINT, 1,
+                       flags));
+  g_object_class_install_property(
+      object_class, PROP_LATENCY,
+      g_param_spec_uint("latency", "Latency budget",
+                        "Time in milliseconds a frame may take here; part of the latency of live pipelines, "
+                        "later frames are reported",
+                        0, 60000, latency_ms, static_cast<GParamFlags>(flags | GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object_class, PROP_STATS,
+      g_param_spec_boxed("stats", "Statistics", "Counters and step times since the element went to PAUSED",
+                         GST_TYPE_STRUCTURE,
+                         static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+}
+
+bool Backend::set_property(guint id, const GValue* value) {
+  switch (id) {
+    case PROP_MODEL: {
+      const ObjectLock lock(element_);
+      model_set_ = g_value_get_string(value) != nullptr;
+      model_ = string_of(value);
+      return true;
+    }
+    case PROP_DEVICE: {
+      const ObjectLock lock(element_);
+      device_ = string_of(value);
+      return true;
+    }
+    case PROP_CONTEXT_ID: {
+      const ObjectLock lock(element_);
+      context_id_ = string_of(value);
+      return true;
+    }
+    case PROP_THREADS: {
+      const ObjectLock lock(element_);
+      threads_ = g_value_get_int(value);
+      return true;
+    }
+    case PROP_LATENCY:
+      latency_ms_ = g_value_get_uint(value);
+      set_latency_(budget());
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Backend::get_property(guint id, GValue* value) const {
+  switch (id) {
+    case PROP_MODEL: {
+      const ObjectLock lock(element_);
+      g_value_set_string(value, model_set_ ? model_.c_str() : nullptr);
+      return true;
+    }
+    case PROP_DEVICE: {
+      const ObjectLock lock(element_);
+      g_value_set_string(value, device_.c_str());
+      return true;
+    }
+    case PROP_CONTEXT_ID: {
+      const ObjectLock lock(element_);
+      g_value_set_string(value, context_id_.empty() ? nullptr : context_id_.c_str());
+      return true;
+    }
+    case PROP_THREADS: {
+      const ObjectLock lock(element_);
+      g_value_set_int(value, threads_);
+      return true;
+    }
+    case PROP_LATENCY:
+      g_value_set_uint(value, latency_ms_);
+      return true;
+    case PROP_STATS: {
+      const GstElementFactory* factory = gst_element_get_factory(element_);
+      const std::string name = std::string("application/x-") + GST_OBJECT_NAME(factory) + "-stats";
+      g_value_take_boxed(value, figures_.structure(name.c_str(), latency_ms_));
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+void Backend::set_context(GstContext* context) {
+  if (context == nullptr || !gst_context_has_context_type(context, context_type)) return;
+  const GstStructure* structure = gst_context_get_structure(context);
+  moshi::ContextOptions options;
+  options.model = field(structure, "model");
+  if (const std::string device = field(structure, "device"); !device.empty()) options.device = device;
+  options.context_id = field(structure, "context-id");
+  gst_structure_get_int(structure, "threads", &options.threads);
+  const ObjectLock lock(element_);
+  injected_ = options;
+}
+
+moshi::ContextOptions Backend::options() const {
+  const ObjectLock lock(element_);
+  if (!model_set_ && !injected_.model.empty()) return injected_;
+  moshi::ContextOptions options;
+  options.model = model_;
+  options.device = device_;
+  options.context_id = context_id_;
+  options.threads = threads_;
+  return options;
+}
+
+void Backend::open(const char* what, Load load) {
+  bool ask = false;
+  {
+    const ObjectLock lock(element_);
+    ask = !model_set_ && injected_.model.empty();
+  }
+  if (ask)
+    gst_element_post_message(element_, gst_message_new_need_context(GST_OBJECT(element_), context_type));
+
+  context_ = moshi::ExecutionContext::acquire(options());
+  loader_.start(std::string("Loading the ") + what + " of " + context_->model(),
+                [context = context_, load = std::move(load)](const moshi::ProgressHandler& progress,
+                                                             const moshi::Cancellation& cancel) {
+                  load(*context, progress, cancel);
+                });
+}
+
+void Backend::close() {
+  loader_.cancel();
+  context_.reset();
+}
+
+void Backend::unblock() {
+  cancellation_.cancel();
+  loader_.interrupt(true);
+}
+
+void Backend::rearm() {
+  cancellation_.reset();
+  loader_.interrupt(false);
+}
+
+GstFlowReturn Backend::wait_loaded() { return loader_.wait(); }
+
+void Backend::attach(Figures::SessionStats session) {
+  figures_.set_context(context_->stats());
+  figures_.attach(std::move(session));
+}
+
+void Backend::start() {
+  figures_.reset();
+  reported_late_ = 0;
+  rearm();
+}
+
+void Backend::note_latency(GstQuery* query) {
+  gboolean live = FALSE;
+  GstClockTime minimum = 0;
+  gst_query_parse_latency(query, &live, &minimum, nullptr);
+  live_ = live != FALSE;
+  total_latency_ = minimum;
+}
+
+void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration) {
+  if (!live_) return;
+  const GstClockTime running = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts);
+  GstClock* clock = gst_element_get_clock(element_);
+  if (clock == nullptr) return;
+  const GstClockTime now = gst_clock_get_time(clock);
+  gst_object_unref(clock);
+  const GstClockTime base_time = gst_element_get_base_time(element_);
+  if (!GST_CLOCK_TIME_IS_VALID(running) || !GST_CLOCK_TIME_IS_VALID(base_time)) return;
+
+  const GstClockTimeDiff late = GST_CLOCK_DIFF(base_time + running + total_latency_, now);
+  if (late <= 0) return;
+  figures_.change([](auto& counters) { ++counters.frames_late; });
+  if (late <= reported_late_ + reported_late_ / 10) return;
+  reported_late_ = late;
+  const auto late_ms = static_cast<guint64>(late) / GST_MSECOND;
+  GST_ELEMENT_WARNING_WITH_DETAILS(
+      element_, CORE, CLOCK,
+      ("frames are up to %" G_GUINT64_FORMAT
+       " ms late: use a faster device or a smaller model, or raise `latency` (now %u ms)",
+       late_ms, latency_ms_.load()),
+      (nullptr), ("late-ms", G_TYPE_UINT64, late_ms, "latency-ms", G_TYPE_UINT, latency_ms_.load(), nullptr));
+  post_qos(segment, pts, duration, late);
+}
+
+void Backend::post_qos(const GstSegment& segment, GstClockTime pts, GstClockTime duration,
+                       GstClockTimeDiff jitter) {
+  const auto counters = figures_.counters();
+  GstMessage* message = gst_message_new_qos(
+      GST_OBJECT(element_), live_, gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts),
+      gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, pts), pts, duration);
+  gst_message_set_qos_values(message, jitter, 1.0, 1000000);
+  gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, counters.frames_out, counters.frames_dropped);
+  gst_element_post_message(element_, message);
+}
+
+UpstreamLatency query_upstream_latency(GstPad* sinkpad) {
+  UpstreamLatency result;
+  GstQuery* query = gst_query_new_latency();
+  if (gst_pad_peer_query(sinkpad, query)) {
+    gboolean live = FALSE;
+    gst_query_parse_latency(query, &live, &result.minimum, nullptr);
+    result.live = live != FALSE;
+  }
+  gst_query_unref(query);
+  return result;
+}
+
+}  // namespace gstmoshi

@@ -1,0 +1,116 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// What the three elements have in common: the properties that name the model, its context, loading it,
+// waits that can be broken off, and figures.
+#pragma once
+
+#include <gst/gst.h>
+#include <moshi/moshi.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "figures.h"
+#include "loader.h"
+
+namespace gstmoshi {
+
+/// Type of the GstContext with which an application names the model for all elements that have no
+/// `model` property set. Fields, all optional: model, device, context-id (strings), threads (int).
+inline constexpr const char* context_type = "gst.moshi.context";
+
+/// Ids of the common properties; an element's own begin at `PROP_OWN`.
+enum : guint {
+  PROP_MODEL = 1,
+  PROP_DEVICE,
+  PROP_CONTEXT_ID,
+  PROP_THREADS,
+  PROP_LATENCY,
+  PROP_STATS,
+  PROP_OWN
+};
+
+class Backend {
+ public:
+  /// Loads what the element needs of its context.
+  using Load = std::function<void(moshi::ExecutionContext&, const moshi::ProgressHandler&,
+                                  const moshi::Cancellation&)>;
+  /// Tells the base class the element's latency in nanoseconds; it posts the LATENCY message.
+  using SetLatency = std::function<void(GstClockTime budget)>;
+
+  Backend(GstElement* element, unsigned latency_ms, SetLatency set_latency);
+
+  /// Installs the common properties; `latency_ms` is the default time budget.
+  static void install_properties(GObjectClass* object_class, unsigned latency_ms);
+  /// Both return false for an id that is not a common one.
+  bool set_property(guint id, const GValue* value);
+  bool get_property(guint id, GValue* value) const;
+  /// The element's set_context vfunc.
+  void set_context(GstContext* context);
+
+  /// NULL to READY: finds the context and starts loading `what` of it. Throws where the model or the
+  /// device cannot be had.
+  void open(const char* what, Load load);
+  /// READY to NULL: ends loading, lets go of the context.
+  void close();
+  /// Breaks off every wait, now and until rearm().
+  void unblock();
+  void rearm();
+  /// Waits until the model is loaded; see Loader::wait().
+  GstFlowReturn wait_loaded();
+
+  /// The context, valid from open() to close().
+  [[nodiscard]] moshi::ExecutionContext& context() const { return *context_; }
+  [[nodiscard]] bool is_open() const { return context_ != nullptr; }
+  [[nodiscard]] const moshi::Cancellation* cancellation() const { return &cancellation_; }
+  [[nodiscard]] GstClockTime budget() const { return latency_ms_ * GST_MSECOND; }
+  Figures& figures() { return figures_; }
+
+  /// A session is open: its figures are reported from now on.
+  void attach(Figures::SessionStats session);
+
+  /// Remembers what a LATENCY query says of the way from the source to the element's output.
+  void note_latency(GstQuery* query);
+  [[nodiscard]] bool live() const { return live_; }
+  [[nodiscard]] GstClockTime total_latency() const { return total_latency_; }
+  /// Called with each output frame of a live stream: counts the late ones, and once per new maximum
+  /// (a tenth more than the last one reported) posts a warning and a QOS message.
+  void check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration);
+  /// Posts a QOS message about a frame that is `jitter` late or dropped.
+  void post_qos(const GstSegment& segment, GstClockTime pts, GstClockTime duration, GstClockTimeDiff jitter);
+  /// Forgets figures and lateness: a new stream begins.
+  void start();
+
+ private:
+  [[nodiscard]] moshi::ContextOptions options() const;
+
+  GstElement* element_;
+  SetLatency set_latency_;
+  // Settings, under the object lock.
+  std::string model_;
+  bool model_set_ = false;
+  std::string device_ = "auto";
+  std::string context_id_;
+  int threads_ = 1;
+  moshi::ContextOptions injected_;
+  std::atomic<unsigned> latency_ms_;
+
+  std::shared_ptr<moshi::ExecutionContext> context_;
+  Loader loader_;
+  moshi::Cancellation cancellation_;
+  Figures figures_;
+  std::atomic<bool> live_ = false;
+  std::atomic<GstClockTime> total_latency_ = 0;
+  GstClockTimeDiff reported_late_ = 0;
+};
+
+/// Whether the stream arriving at `sinkpad` is live, and its least latency.
+struct UpstreamLatency {
+  bool live = false;
+  GstClockTime minimum = 0;
+};
+UpstreamLatency query_upstream_latency(GstPad* sinkpad);
+
+}  // namespace gstmoshi
