@@ -47,7 +47,7 @@ GstElement* add_codes_source(Pipeline& pipeline, const Tensor<int64_t>& codes,
 void run(const DecodeOptions& options) {
   const auto context = acquire_context(options);
   const moshi::CodecInfo& codec = context->codec();
-  const auto file = moshi::checkpoint::SafetensorsFile::open(options.input);
+  const auto file = open_tensors(options.input);
   const auto codes = read_codes(file, options.input, "codes", {-1, -1}, "[K, T]");
   if (codes.shape[0] > codec.codebooks_max) {
     throw Failure(Status::BadFile, options.input + ": expected at most " +
@@ -78,8 +78,10 @@ void run(const DecodeOptions& options) {
 void add_decode(CLI::App& app) {
   auto options = std::make_shared<DecodeOptions>();
   auto* command = app.add_subcommand("decode", "Decode codes to speech");
-  command->add_option("IN.safetensors", options->input, "File with `codes`, I64 [K, T]")->required();
-  command->add_option("OUT.wav", options->output, "File to write")->required();
+  command->add_option("IN.safetensors", options->input, "File with `codes`, I64 [K, T]")
+      ->type_name("")
+      ->required();
+  command->add_option("OUT.wav", options->output, "File to write")->type_name("")->required();
   command->add_option("--sample-format", options->sample_format, "s16 (saturating) or f32")
       ->check(CLI::IsMember({"s16", "f32"}))
       ->capture_default_str();

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "audio_file.h"
+#include "output_file.h"
 #include "tensors.h"
 
 namespace {
@@ -23,6 +24,7 @@ void run(const EncodeOptions& options) {
   }
   const auto codebooks = static_cast<size_t>(options.codebooks > 0 ? options.codebooks : codec.codebooks);
 
+  OutputFile output(options.output);
   Progress progress(options.quiet);
   Pipeline pipeline;
   GstElement* source = add_audio_source(pipeline, options.input, codec.sample_rate);
@@ -47,7 +49,8 @@ void run(const EncodeOptions& options) {
   const std::vector<moshi::checkpoint::TensorToWrite> tensors = {
       tensor_to_write("codes", moshi::checkpoint::Dtype::I64,
                       {static_cast<int64_t>(codebooks), static_cast<int64_t>(steps)}, codes)};
-  moshi::checkpoint::write_safetensors(options.output, tensors);
+  moshi::checkpoint::write_safetensors(output.temporary(), tensors);
+  output.commit();
   if (options.json) {
     const double seconds = static_cast<double>(steps) * static_cast<double>(codec.frame_ns) * 1e-9;
     std::cout << nlohmann::json{{"output", options.output},
@@ -64,8 +67,11 @@ void add_encode(CLI::App& app) {
   auto options = std::make_shared<EncodeOptions>();
   auto* command = app.add_subcommand("encode", "Encode speech to codes, frame by frame");
   command->add_option("IN", options->input, "Any audio GStreamer decodes; its first channel counts")
+      ->type_name("")
       ->required();
-  command->add_option("OUT.safetensors", options->output, "File to write: `codes`, I64 [K, T]")->required();
+  command->add_option("OUT.safetensors", options->output, "File to write: `codes`, I64 [K, T]")
+      ->type_name("")
+      ->required();
   command->add_option("--codebooks", options->codebooks, "Codebooks K (0: as the model uses)")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();

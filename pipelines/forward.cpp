@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "options.h"
+#include "output_file.h"
 #include "report.h"
 #include "tensors.h"
 
@@ -30,12 +31,13 @@ void clear_masked(std::vector<float>& logits, const std::vector<uint8_t>& mask) 
 void run(const ForwardOptions& options) {
   const auto context = acquire_context(options);
   const moshi::LmInfo& lm = context->lm();
-  const auto file = moshi::checkpoint::SafetensorsFile::open(options.input);
+  const auto file = open_tensors(options.input);
   const auto codes = read_codes(file, options.input, "codes", {-1, lm.n_q + 1, -1},
                                 "[B, " + std::to_string(lm.n_q + 1) + ", T]");
   const int64_t batch = codes.shape[0];
   const int64_t steps = codes.shape[2];
 
+  OutputFile output(options.output);
   Progress progress(options.quiet);
   context->load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
                    progress_handler(progress, "loading"));
@@ -49,7 +51,8 @@ void run(const ForwardOptions& options) {
       tensor_to_write("mask", Dtype::U8, {batch, lm.dep_q, steps}, result.mask),
       tensor_to_write("text_logits", Dtype::F32, {batch, 1, steps, lm.text_card_out}, result.text_logits),
       tensor_to_write("text_mask", Dtype::U8, {batch, 1, steps}, result.text_mask)};
-  moshi::checkpoint::write_safetensors(options.output, tensors);
+  moshi::checkpoint::write_safetensors(output.temporary(), tensors);
+  output.commit();
   progress.clear();
   if (options.json) {
     std::cout << nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}} << '\n';
@@ -62,6 +65,7 @@ void add_forward(CLI::App& app) {
   auto options = std::make_shared<ForwardOptions>();
   auto* command = app.add_subcommand("forward", "Compute teacher-forced logits of given codes");
   command->add_option("--input", options->input, "safetensors with `codes`, I64 [B, n_q + 1, T] (row 0 text)")
+      ->type_name("FILE")
       ->required();
   command
       ->add_option("--output", options->output,

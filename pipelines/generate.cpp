@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "options.h"
+#include "output_file.h"
 #include "report.h"
 #include "tensors.h"
 
@@ -49,7 +50,7 @@ class Rows {
 void run(const GenerateOptions& options) {
   const auto context = acquire_context(options);
   const moshi::LmInfo& lm = context->lm();
-  const auto file = moshi::checkpoint::SafetensorsFile::open(options.input);
+  const auto file = open_tensors(options.input);
   const auto codes = read_codes(file, options.input, "codes", {-1, lm.user_codebooks, -1},
                                 "[B, " + std::to_string(lm.user_codebooks) + ", T]");
   check_range(options.input, codes.values, 0, lm.card);
@@ -58,6 +59,7 @@ void run(const GenerateOptions& options) {
   const auto exec_mask = read_mask(file, options.input, "exec_mask", {steps, batch});
   const auto reset = read_mask(file, options.input, "reset", {steps, batch});
 
+  OutputFile output(options.output);
   Progress progress(options.quiet);
   context->load_lm({.precision = moshi::parse_precision(options.precision),
                     .max_sessions = static_cast<int>(batch),
@@ -93,7 +95,8 @@ void run(const GenerateOptions& options) {
 
   const std::vector<moshi::checkpoint::TensorToWrite> tensors = {
       tensor_to_write("tokens", moshi::checkpoint::Dtype::I64, {batch, streams, steps}, tokens)};
-  moshi::checkpoint::write_safetensors(options.output, tensors);
+  moshi::checkpoint::write_safetensors(output.temporary(), tensors);
+  output.commit();
   progress.clear();
   if (options.json) {
     std::cout << nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}} << '\n';
@@ -115,7 +118,9 @@ void add_generate(CLI::App& app) {
                    "safetensors to write: `tokens`, I64 [B, 1 + dep_q, T], -2 where there is none")
       ->required();
   command->add_flag("--greedy", options->greedy, "Always the likeliest token");
-  command->add_option("--seed", options->seed, "Same seed, same tokens (0: random)")->capture_default_str();
+  command->add_option("--seed", options->seed, "Same seed, same tokens (0: random)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add_common_options(*command, *options);
   command->footer(
       "Example:\n  gst-moshi generate --model DIR --input codes.safetensors --output tokens.safetensors "

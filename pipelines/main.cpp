@@ -9,7 +9,9 @@
 
 namespace {
 
-int finish(Status status, const std::string& line) {
+/// One line, with what was warned of before.
+int finish(Status status, std::string line) {
+  for (const std::string& warning : take_warnings()) line += " (" + warning + ")";
   print_message(line);
   return static_cast<int>(status);
 }
@@ -44,6 +46,7 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    print_warnings();
     return static_cast<int>(Status::Done);
   } catch (const CLI::Success& help) {
     return app.exit(help);

@@ -16,9 +16,11 @@ std::string check_device(const std::string& name) {
 }  // namespace
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--model", options.model,
-                     "Checkpoint directory or Hugging Face id[@revision] in the local cache (default: the "
-                     "embedded model)");
+  command
+      .add_option("--model", options.model,
+                  "Checkpoint directory or Hugging Face id[@revision] in the local cache (default: the "
+                  "embedded model)")
+      ->type_name("MODEL");
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
       ->check(CLI::Validator(check_device, ""))
       ->capture_default_str();
@@ -34,7 +36,9 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 
 std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
                                                          const std::string& random_weights) {
-  print_library_warnings(options.quiet);
+  moshi::set_warning_handler([quiet = options.quiet](const std::string& line) {
+    if (!quiet) keep_warning(line);
+  });
   try {
     return moshi::ExecutionContext::acquire({.model = options.model,
                                              .device = options.device,
@@ -45,10 +49,4 @@ std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& op
     if (error.code() != moshi::ErrorCode::Settings) throw;
     throw Failure(Status::BadFile, error.what());
   }
-}
-
-void print_library_warnings(bool quiet) {
-  moshi::set_warning_handler([quiet](const std::string& line) {
-    if (!quiet) print_message("warning: " + line);
-  });
 }

@@ -22,12 +22,9 @@ struct CommonOptions {
 void add_common_options(CLI::App& command, CommonOptions& options);
 
 /// The context of the model these options name (nothing loaded yet). A configuration that cannot be
-/// used is a bad file here, not wrong use.
+/// used is a bad file here, not wrong use. Warnings of the library are kept from now on, unless `quiet`.
 std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
                                                          const std::string& random_weights = "");
-
-/// Library warnings go to stderr, or nowhere when `quiet`.
-void print_library_warnings(bool quiet);
 
 /// The subcommands. Each adds itself to `app` and runs in its callback.
 void add_talk(CLI::App& app);

@@ -5,6 +5,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
+#include <utility>
+
+namespace {
+
+std::mutex warnings_mutex;
+std::vector<std::string> kept_warnings;
+std::set<std::string> known_warnings;
+
+}  // namespace
 
 Status status_of(moshi::ErrorCode code) {
   switch (code) {
@@ -26,6 +36,20 @@ void print_message(const std::string& line) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   text += '\n';
   std::fputs(text.c_str(), stderr);
+}
+
+void keep_warning(const std::string& line) {
+  const std::lock_guard lock(warnings_mutex);
+  if (known_warnings.insert(line).second) kept_warnings.push_back(line);
+}
+
+std::vector<std::string> take_warnings() {
+  const std::lock_guard lock(warnings_mutex);
+  return std::exchange(kept_warnings, {});
+}
+
+void print_warnings() {
+  for (const std::string& line : take_warnings()) print_message("warning: " + line);
 }
 
 Progress::Progress(bool quiet) : enabled_(!quiet && isatty(STDERR_FILENO) != 0) {}

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 /// Exit statuses, as documented.
 enum class Status { Done = 0, Other = 1, Usage = 2, BadFile = 3, NoDevice = 4 };
@@ -28,6 +29,13 @@ Status status_of(moshi::ErrorCode code);
 
 /// One message on stderr, line breaks removed: "gst-moshi: <line>".
 void print_message(const std::string& line);
+
+/// Keeps a warning, once however often it comes. A failure tells the kept ones in its own line.
+void keep_warning(const std::string& line);
+/// The kept warnings, which are kept no longer.
+std::vector<std::string> take_warnings();
+/// Prints the kept warnings, a line each.
+void print_warnings();
 
 /// Progress on stderr, on a terminal only; silent when `quiet`. Thread-safe.
 class Progress {

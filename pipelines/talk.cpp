@@ -166,11 +166,15 @@ void run(const TalkOptions& options) {
 void add_talk(CLI::App& app) {
   auto options = std::make_shared<TalkOptions>();
   auto* command = app.add_subcommand("talk", "Speech in, the model's spoken reply and its words out");
-  command->add_option("IN", options->input, "Any audio GStreamer decodes (default: the microphone)");
-  command->add_option("OUT.wav", options->output, "The reply (default: the loudspeaker)");
-  command->add_option("--transcript", options->transcript, "File for the words, a line of JSON each");
+  command->add_option("IN", options->input, "Any audio GStreamer decodes (default: the microphone)")
+      ->type_name("");
+  command->add_option("OUT.wav", options->output, "The reply (default: the loudspeaker)")->type_name("");
+  command->add_option("--transcript", options->transcript, "File for the words, a line of JSON each")
+      ->type_name("FILE");
   command->add_flag("--greedy", options->greedy, "Always the likeliest token");
-  command->add_option("--seed", options->seed, "Same seed, same reply (0: random)")->capture_default_str();
+  command->add_option("--seed", options->seed, "Same seed, same reply (0: random)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command
       ->add_option("--cfg-coef", options->cfg_coef,
                    "Classifier-free guidance (default: the checkpoint's; 1: off)")

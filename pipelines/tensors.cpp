@@ -35,6 +35,16 @@ Tensor<T> copy(const TensorView& view) {
 
 }  // namespace
 
+moshi::checkpoint::SafetensorsFile open_tensors(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    throw Failure(Status::BadFile,
+                  path.string() + ": expected a safetensors file, found " +
+                      (std::filesystem::exists(path, ignored) ? "no regular file" : "nothing of that name"));
+  }
+  return moshi::checkpoint::SafetensorsFile::open(path);
+}
+
 Tensor<int64_t> read_codes(const moshi::checkpoint::SafetensorsFile& file, const std::filesystem::path& path,
                            const std::string& name, const std::vector<int64_t>& shape,
                            const std::string& meaning) {

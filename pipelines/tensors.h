@@ -19,6 +19,9 @@ struct Tensor {
   std::vector<T> values;  ///< Row-major.
 };
 
+/// Opens a file of tensors; throws Failure(BadFile) where there is none.
+moshi::checkpoint::SafetensorsFile open_tensors(const std::filesystem::path& path);
+
 /// The int64 tensor `name` of the file `path`. -1 in `shape` stands for any positive size; `meaning`
 /// names the shape in messages ("[B, 8, T]"). Throws Failure(BadFile).
 Tensor<int64_t> read_codes(const moshi::checkpoint::SafetensorsFile& file, const std::filesystem::path& path,

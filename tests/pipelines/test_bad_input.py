@@ -110,7 +110,8 @@ CASES = [
     (OTHER, ("talk", "good.wav", "directory", "--model", tool.DEMO)),
     (OTHER, (*TALK, "--transcript", "missing/words.jsonl")),
     (OTHER, ("encode", "good.wav", "missing/OUT", "--model", tool.DEMO)),
-    (OTHER, ("generate", "--input", "batch.safetensors", "--output", "missing/OUT", "--model", tool.DEMO)),
+    *[(OTHER, (command, "--input", name, "--output", "missing/OUT", "--model", tool.DEMO))
+      for command, name in (("generate", "batch.safetensors"), ("forward", "forward.safetensors"))],
 ]
 if not GPU:
     CASES += [(NO_DEVICE, (*TALK, "--device", "cuda")), (NO_DEVICE, (*TALK, "--device", "cuda:7")),
@@ -150,5 +151,7 @@ def test_unknown_key_warns_by_name(place):
     (place / "odd-key/config.json").write_text(json.dumps({**config, "colour": "blue"}))
     done = tool.run("encode", "good.wav", "OUT", "--model", "odd-key", cwd=place)
     assert done.returncode == DONE
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("gst-moshi: warning: ")
     assert "colour" in done.stderr
     assert tool.run("encode", "good.wav", "OUT", "--model", "odd-key", "--quiet", cwd=place).stderr == ""

@@ -57,7 +57,8 @@ def read_wav(path):
 
 
 def save(path, **tensors):
-    save_file(tensors, str(path))
+    # safetensors writes an array's memory as it lies, views included.
+    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, str(path))
     return path
 
 
