@@ -164,7 +164,7 @@ def _save(state, path, shards=1):
     path.with_name(path.name + ".index.json").write_text(json.dumps(index))
 
 
-def _write_tokenizer(path, vocabulary):
+def write_tokenizer(path, vocabulary):
     """A SentencePiece model with the special ids of the published ones: 0 unk, 1 bos, 2 eos, 3 pad."""
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES), model_prefix=str(path.with_suffix("")), model_type="bpe",
@@ -194,7 +194,7 @@ def write_checkpoint(name, directory, seed=1, dtype="float32", naming="packed", 
         lm_naming = "packed" if naming.startswith("legacy") else naming
         state = NAMINGS[lm_naming](random_lm(lm_config, seed, 0.3 if name == "tiny" else 2).state_dict())
         _save({k: v.to(getattr(torch, dtype)) for k, v in state.items()}, directory / files["moshi_name"], shards)
-        _write_tokenizer(directory / files["tokenizer_name"], lm_config["text_card"])
+        write_tokenizer(directory / files["tokenizer_name"], lm_config["text_card"])
     if absolute_urls:
         files = {key: f"file://{(directory / value).absolute()}" for key, value in files.items()}
     (directory / "config.json").write_text(json.dumps(lm_config | files, indent=1))

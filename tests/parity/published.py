@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from moshi.models import loaders
 
-from checkpoints import NAMINGS
+from checkpoints import NAMINGS, write_tokenizer
 from presets import mimi_config
 
 
@@ -93,6 +93,7 @@ def write_checkpoint(directory, config, lm=None, mimi=None):
     directory.mkdir(parents=True, exist_ok=True)
     names = {"moshi_name": "model.safetensors", "mimi_name": "mimi.safetensors", "tokenizer_name": "tokenizer.model"}
     (directory / "config.json").write_text(json.dumps(config | names))
+    write_tokenizer(directory / names["tokenizer_name"], 200)
     write_hollow(directory / names["moshi_name"], lm or lm_tensors(config))
     write_hollow(directory / names["mimi_name"], mimi or mimi_tensors())
     return directory

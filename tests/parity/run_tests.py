@@ -12,4 +12,5 @@ if __name__ == "__main__":
         print(f"skipped: the reference is not installed ({', '.join(missing)}): run scripts/setup --tests")
         sys.exit(77)
     import pytest
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+    sys.exit(pytest.main([
+        "-q", "-p", "no:cacheprovider", "-p", "no:logging", "-W", "ignore::DeprecationWarning", *sys.argv[1:]]))

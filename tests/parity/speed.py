@@ -7,6 +7,7 @@
 import json
 import statistics
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -14,7 +15,8 @@ import rustymimi
 import torch
 
 import reference
-from harness import checkpoint, gst_moshi, spoken
+from harness import TOOL, checkpoint, run, spoken
+from presets import LM
 
 WARM_UP = 5
 
@@ -38,8 +40,11 @@ def main():
     model = checkpoint("mimi_published")
     frames = list(spoken(30.03)[1].numpy()[:count * 1920].reshape(-1, 1, 1, 1920))
 
-    lines = gst_moshi("bench", model, "--frames", str(count), "--json").decode().splitlines()
-    ours = json.loads(lines[-1])
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:  # it names no codec: the published one
+        json.dump(LM["moshi7b_small"] | {"card": 2048}, config, indent=1)
+        config.flush()
+        ours = json.loads(run(
+            [TOOL, "bench", "--random-weights", config.name, "--device", "cpu", "--frames", count, "--json"]))
     results = {"ours": [ours["batches"][0][stage]["median_ms"] for stage in ("encode", "decode")]}
 
     tokenizer = rustymimi.Tokenizer(str(model / "mimi.safetensors"), num_codebooks=8)

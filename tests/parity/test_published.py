@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """Files with the published tensors, names and shapes are accepted; others are refused by name."""
 
+import json
 import subprocess
 
 import pytest
@@ -36,15 +37,19 @@ def test_codec_list_is_that_of_the_published_file():
 
 
 def doctor(directory):
-    return subprocess.run(
-        [TOOL, "doctor", "--model", directory, "--device", "cpu", "--json"], capture_output=True, text=True,
-        env=ENVIRONMENT, timeout=120)
+    """Exit status and report on a model's files, none of which is loaded."""
+    done = subprocess.run(
+        [TOOL, "doctor", "--files", "--model", directory, "--device", "cpu", "--json"], capture_output=True,
+        text=True, env=ENVIRONMENT, timeout=120)
+    return done.returncode, json.loads(done.stdout)["model"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_accepted(name, tmp_path):
-    done = doctor(published.write_checkpoint(tmp_path, published.CONFIGS[name]))
-    assert done.returncode == 0, done.stderr
+    status, report = doctor(published.write_checkpoint(tmp_path, published.CONFIGS[name]))
+    assert (status, report.get("problem")) == (0, None)
+    assert report["lm_tensors"] == PUBLISHED[name][0] and report["codec_tensors"] == 318
+    assert report["codec_parameters"] == 96_151_393
 
 
 def damaged(tensors, name, change):
@@ -70,6 +75,6 @@ def test_refused_by_name(name, change, tmp_path):
     config = published.CONFIGS["moshiko"]
     kind = "lm" if (name, change) in LM_DAMAGES else "mimi"
     whole = published.lm_tensors(config) if kind == "lm" else published.mimi_tensors()
-    done = doctor(published.write_checkpoint(tmp_path, config, **{kind: damaged(whole, name, change)}))
-    assert done.returncode == 3
-    assert name in done.stderr and len(done.stderr.splitlines()) == 1
+    status, report = doctor(published.write_checkpoint(tmp_path, config, **{kind: damaged(whole, name, change)}))
+    assert status == 3
+    assert name in report["problem"] and "\n" not in report["problem"]
