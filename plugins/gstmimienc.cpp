@@ -34,6 +34,7 @@
 
 #include "backend.h"
 #include "elements.h"
+#include "encoder_input.h"
 #include "guarded.h"
 #include "mimi_caps.h"
 #include "timeline.h"
@@ -61,19 +62,12 @@ struct GstMimiEncPrivate {
   gstmoshi::Backend backend;
   std::atomic<int> codebooks = DEFAULT_CODEBOOKS;
   std::atomic<GstClockTime> max_gap = DEFAULT_MAX_GAP;
-  GstPadChainFunction base_chain = nullptr;
+  gstmoshi::EncoderInput input;
 
   // Of the streaming thread.
-  GstAudioInfo info;         // Of the sink caps; invalid before them.
   int stream_codebooks = 0;  // In the source caps.
   std::shared_ptr<moshi::EncoderSession> session;
-  bool fresh = false;           // The codec starts anew with the next frame.
-  bool discont = false;         // The next output does not continue the last one.
-  gstmoshi::Timeline timeline;  // Of the input.
-  guint64 in_frame = 0;         // Samples the base class holds of an unfinished frame.
-  GstClockTime shift = 0;       // Silence put in at the end of the input, which moves the rest.
-  GstClockTime gap = 0;         // Length of the gap so far.
-  bool pushed = false;          // Output has begun, so events need not wait for it.
+  bool pushed = false;  // Output has begun, so events need not wait for it.
 };
 
 #define gst_mimi_enc_parent_class parent_class
@@ -92,9 +86,8 @@ static void set_latency(GstMimiEnc* self, GstClockTime budget) {
 
 GstMimiEncPrivate::GstMimiEncPrivate(GstMimiEnc* self)
     : backend(GST_ELEMENT(self), DEFAULT_LATENCY_MS,
-              [self](GstClockTime budget) { set_latency(self, budget); }) {
-  gst_audio_info_init(&info);
-}
+              [self](GstClockTime budget) { set_latency(self, budget); }),
+      input(GST_AUDIO_ENCODER(self), backend) {}
 
 static gboolean gst_mimi_enc_open(GstAudioEncoder* encoder) {
   return gstmoshi::guarded(GST_ELEMENT(encoder), FALSE, [&] {
@@ -111,19 +104,15 @@ static gboolean gst_mimi_enc_close(GstAudioEncoder* encoder) {
 }
 
 static void forget_stream(GstMimiEncPrivate* priv) {
-  priv->timeline.reset(priv->backend.context().codec().sample_rate);
-  priv->in_frame = 0;
-  priv->shift = 0;
-  priv->gap = 0;
-  priv->fresh = true;
+  priv->input.forget_stream();
+  priv->pushed = false;
 }
 
 static gboolean gst_mimi_enc_start(GstAudioEncoder* encoder) {
   GstMimiEncPrivate* priv = PRIV(encoder);
   priv->backend.start();
-  gst_audio_info_init(&priv->info);
+  priv->input.set_format(nullptr);
   forget_stream(priv);
-  priv->pushed = false;
   set_latency(GST_MIMI_ENC(encoder), priv->backend.budget());
   return TRUE;
 }
@@ -208,7 +197,7 @@ static gboolean gst_mimi_enc_set_format(GstAudioEncoder* encoder, GstAudioInfo* 
       priv->session.reset();
       priv->stream_codebooks = codebooks;
     }
-    priv->fresh = true;
+    priv->input.restart_codec();
     gst_audio_encoder_set_frame_samples_min(encoder, codec.frame_size);
     gst_audio_encoder_set_frame_samples_max(encoder, codec.frame_size);
     gst_audio_encoder_set_frame_max(encoder, 1);
@@ -222,7 +211,6 @@ static void ensure_session(GstMimiEncPrivate* priv) {
   if (priv->session) return;
   priv->session = priv->backend.context().open_encoder(priv->stream_codebooks);
   priv->backend.attach([session = priv->session] { return session->stats(); });
-  priv->fresh = false;
 }
 
 // The buffer's samples in [-1, 1], padded with silence to `size`.
@@ -249,28 +237,28 @@ static GstFlowReturn encode(GstMimiEnc* self, GstBuffer* buffer) {
   ensure_session(priv);
   const auto session = priv->session;
   const auto frame_size = static_cast<gsize>(priv->backend.context().codec().frame_size);
-  const gsize samples = gst_buffer_get_size(buffer) / static_cast<gsize>(priv->info.bpf);
+  const GstAudioInfo& info = priv->input.info();
+  const gsize samples = gst_buffer_get_size(buffer) / static_cast<gsize>(info.bpf);
 
   priv->backend.figures().change([](auto& counters) { ++counters.frames_in; });
-  if (priv->fresh) session->reset();
-  priv->fresh = true;  // Until this frame is through.
-  session->submit(read_pcm(buffer, priv->info, frame_size));
+  if (priv->input.take_restart()) session->reset();
+  priv->input.restart_codec();  // Until this frame is through.
+  session->submit(read_pcm(buffer, info, frame_size));
   std::vector<uint16_t> codes(static_cast<size_t>(priv->stream_codebooks));
   session->await(codes, priv->backend.cancellation());
-  priv->fresh = samples < frame_size;  // Padding ends a stream.
+  if (samples == frame_size) priv->input.take_restart();  // Padding ends a stream.
 
   GstBuffer* output = gstmoshi::write_codes(codes);
   if (samples < frame_size) {
     gst_buffer_add_audio_clipping_meta(output, GST_FORMAT_DEFAULT, 0, frame_size - samples);
   }
-  priv->in_frame = 0;
   priv->pushed = true;
   return gst_audio_encoder_finish_frame(GST_AUDIO_ENCODER(self), output, static_cast<gint>(samples));
 }
 
 static GstFlowReturn gst_mimi_enc_handle_frame(GstAudioEncoder* encoder, GstBuffer* buffer) {
   if (buffer == nullptr) {  // Drained: what follows is another stream.
-    PRIV(encoder)->fresh = true;
+    PRIV(encoder)->input.restart_codec();
     return GST_FLOW_OK;
   }
   return gstmoshi::guarded(GST_ELEMENT(encoder), GST_FLOW_ERROR,
@@ -291,190 +279,66 @@ static gboolean gst_mimi_enc_transform_meta(GstAudioEncoder* encoder, GstBuffer*
   return GST_AUDIO_ENCODER_CLASS(parent_class)->transform_meta(encoder, output, meta, input);
 }
 
-// Hands samples to the base class, which cuts them into frames.
-static GstFlowReturn push_samples(GstMimiEnc* self, GstBuffer* buffer) {
-  GstMimiEncPrivate* priv = self->priv;
-  const guint64 samples = gst_buffer_get_size(buffer) / static_cast<gsize>(priv->info.bpf);
-  const auto frame_size = static_cast<guint64>(priv->backend.context().codec().frame_size);
-  const guint64 in_frame = (priv->in_frame + samples) % frame_size;
-  priv->timeline.advance(samples);
-  GstPad* pad = GST_AUDIO_ENCODER_SINK_PAD(self);
-  const GstFlowReturn flow = priv->base_chain(pad, GST_OBJECT(self), buffer);
-  priv->in_frame = in_frame;
-  return flow;
-}
-
-// At most a second of silence a buffer, so that a long gap needs no memory.
-static GstFlowReturn push_silence(GstMimiEnc* self, guint64 samples) {
-  GstMimiEncPrivate* priv = self->priv;
-  GstFlowReturn flow = GST_FLOW_OK;
-  while (samples > 0 && flow == GST_FLOW_OK) {
-    const guint64 part = std::min<guint64>(samples, static_cast<guint64>(priv->info.rate));
-    const gsize size = static_cast<gsize>(part) * static_cast<gsize>(priv->info.bpf);
-    GstBuffer* buffer = gst_buffer_new_allocate(nullptr, size, nullptr);
-    gst_buffer_memset(buffer, 0, 0, size);
-    GST_BUFFER_PTS(buffer) = priv->timeline.next();
-    flow = push_samples(self, buffer);
-    samples -= part;
-  }
-  return flow;
-}
-
-// Completes the frame under way with silence.
-static GstFlowReturn complete_frame(GstMimiEnc* self) {
-  GstMimiEncPrivate* priv = self->priv;
-  if (priv->in_frame == 0) return GST_FLOW_OK;
-  return push_silence(self,
-                      static_cast<guint64>(priv->backend.context().codec().frame_size) - priv->in_frame);
-}
-
-// Time passes without data: silence up to max-gap, beyond it the codec starts anew. `silent` tells which.
-static GstFlowReturn pass_gap(GstMimiEnc* self, GstClockTime duration, bool* silent) {
-  GstMimiEncPrivate* priv = self->priv;
-  const GstClockTime before = priv->gap;
-  priv->gap += std::min(duration, GST_CLOCK_TIME_NONE - 1 - priv->gap);
-  *silent = priv->gap <= priv->max_gap;
-  if (*silent) {
-    return push_silence(
-        self, gst_util_uint64_scale_round(duration, static_cast<guint64>(priv->info.rate), GST_SECOND));
-  }
-  if (before > priv->max_gap) return GST_FLOW_OK;  // Started anew already.
-  GST_DEBUG_OBJECT(self, "gap longer than max-gap, the codec starts anew");
-  const GstFlowReturn flow = complete_frame(self);
-  priv->fresh = true;
-  return flow;
-}
-
-static GstFlowReturn chain(GstMimiEnc* self, GstBuffer* buffer) {
-  GstMimiEncPrivate* priv = self->priv;
-  GstAudioEncoder* encoder = GST_AUDIO_ENCODER(self);
-  // Without caps, or with a torn buffer, the base class has the error to report.
-  if (!GST_AUDIO_INFO_IS_VALID(&priv->info) ||
-      gst_buffer_get_size(buffer) % static_cast<gsize>(priv->info.bpf) != 0) {
-    return priv->base_chain(GST_AUDIO_ENCODER_SINK_PAD(self), GST_OBJECT(self), buffer);
-  }
-  buffer = gst_audio_buffer_clip(buffer, &encoder->input_segment, priv->info.rate, priv->info.bpf);
-  if (buffer == nullptr) return GST_FLOW_OK;
-
-  GstFlowReturn flow = GST_FLOW_OK;
-  const GstClockTime pts =
-      GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) + priv->shift : GST_CLOCK_TIME_NONE;
-  const GstClockTimeDiff jump = priv->timeline.jump(pts);
-  if (jump != 0) {
-    GST_DEBUG_OBJECT(self, "time jumps by %" G_GINT64_FORMAT " ns", jump);
-    priv->backend.figures().change([](auto& counters) { ++counters.resyncs; });
-    bool silent = false;
-    if (jump > 0) {
-      flow = pass_gap(self, static_cast<GstClockTime>(jump), &silent);
-    } else {
-      flow = complete_frame(self);
-      priv->fresh = true;
-    }
-    if (!silent) priv->timeline.restart(pts);
-  } else if (!GST_CLOCK_TIME_IS_VALID(priv->timeline.next())) {
-    priv->timeline.restart(GST_CLOCK_TIME_IS_VALID(pts) ? pts : encoder->input_segment.start);
-  }
-  priv->gap = 0;
-  if (flow != GST_FLOW_OK) {
-    gst_buffer_unref(buffer);
-    return flow;
-  }
-  // The base class shall count, too, unless time jumped.
-  buffer = gst_buffer_make_writable(buffer);
-  GST_BUFFER_PTS(buffer) = priv->timeline.next();
-  GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_DISCONT);
-  return push_samples(self, buffer);
-}
-
 static GstFlowReturn gst_mimi_enc_chain(GstPad* /*pad*/, GstObject* parent, GstBuffer* buffer) {
   return gstmoshi::guarded(GST_ELEMENT(parent), GST_FLOW_ERROR, [&] {
+    GstMimiEncPrivate* priv = PRIV(parent);
     // The codec's id, which the caps need, is known once it is loaded.
-    const GstFlowReturn flow = PRIV(parent)->backend.wait_loaded();
-    if (flow == GST_FLOW_OK) return chain(GST_MIMI_ENC(parent), buffer);
+    const GstFlowReturn flow = priv->backend.wait_loaded();
+    if (flow == GST_FLOW_OK) return priv->input.chain(buffer, priv->max_gap);
     gst_buffer_unref(buffer);
     return flow;
   });
 }
 
-// A gap announced by upstream; takes the event.
-static gboolean handle_gap(GstMimiEnc* self, GstEvent* event) {
-  GstMimiEncPrivate* priv = self->priv;
-  const GstAudioEncoderClass* base = GST_AUDIO_ENCODER_CLASS(parent_class);
-  GstClockTime start = 0;
-  GstClockTime duration = 0;
-  gst_event_parse_gap(event, &start, &duration);
-  const bool over = priv->gap > priv->max_gap;
+static gboolean handle_gap(GstAudioEncoder* encoder, GstEvent* event) {
+  GstMimiEncPrivate* priv = PRIV(encoder);
   if (priv->backend.wait_loaded() != GST_FLOW_OK) {
     gst_event_unref(event);
     return FALSE;
   }
-  start += priv->shift;
-  if (!GST_AUDIO_INFO_IS_VALID(&priv->info) || !GST_CLOCK_TIME_IS_VALID(duration)) {
-    return base->sink_event(GST_AUDIO_ENCODER(self), event);
-  }
-  if (!over) {
-    if (!GST_CLOCK_TIME_IS_VALID(priv->timeline.next())) priv->timeline.restart(start);
-    const GstClockTime end = start + std::min(duration, GST_CLOCK_TIME_NONE - 1 - start);
-    gst_event_unref(event);
-    if (end <= priv->timeline.next()) return TRUE;
-    bool silent = false;
-    const GstFlowReturn flow = pass_gap(self, end - priv->timeline.next(), &silent);
-    if (silent || flow != GST_FLOW_OK) return flow == GST_FLOW_OK;
-    start = priv->timeline.next();
-    priv->timeline.reset(priv->info.rate);
-    if (end <= start) return TRUE;
-    event = gst_event_new_gap(start, end - start);
-  }
+  GstFlowReturn flow = GST_FLOW_OK;
+  event = priv->input.gap(event, priv->max_gap, &flow);
+  if (event == nullptr) return flow == GST_FLOW_OK;
   // Before the first output the event has to stay behind the segment, which the base class holds back.
-  if (!priv->pushed) return base->sink_event(GST_AUDIO_ENCODER(self), event);
-  return gst_pad_push_event(GST_AUDIO_ENCODER_SRC_PAD(self), event);
+  if (!priv->pushed) return GST_AUDIO_ENCODER_CLASS(parent_class)->sink_event(encoder, event);
+  return gst_pad_push_event(GST_AUDIO_ENCODER_SRC_PAD(encoder), event);
 }
 
-static gboolean sink_event(GstMimiEnc* self, GstEvent* event) {
-  GstMimiEncPrivate* priv = self->priv;
-  GstAudioEncoder* encoder = GST_AUDIO_ENCODER(self);
+static gboolean sink_event(GstAudioEncoder* encoder, GstEvent* event) {
+  GstMimiEncPrivate* priv = PRIV(encoder);
   const GstAudioEncoderClass* base = GST_AUDIO_ENCODER_CLASS(parent_class);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_CAPS: {
       GstCaps* caps = nullptr;
       gst_event_parse_caps(event, &caps);
-      GstAudioInfo info;
-      if (!gst_audio_info_from_caps(&info, caps)) gst_audio_info_init(&info);
-      // The base class drains when the format changes.
-      if (!gst_audio_info_is_equal(&info, &priv->info)) priv->in_frame = 0;
-      priv->info = info;
+      priv->input.set_format(caps);
       return base->sink_event(encoder, event);
     }
     case GST_EVENT_SEGMENT: {
       const gboolean done = base->sink_event(encoder, event);
       forget_stream(priv);
-      priv->pushed = false;
       return done;
     }
     case GST_EVENT_GAP:
-      return handle_gap(self, event);
+      return handle_gap(encoder, event);
     case GST_EVENT_FLUSH_START:
       priv->backend.unblock();
       return base->sink_event(encoder, event);
     case GST_EVENT_FLUSH_STOP:
       priv->backend.rearm();
       forget_stream(priv);
-      priv->pushed = false;
       return base->sink_event(encoder, event);
     default:
       if (gstmoshi::is_end_of_input(event)) {
-        const GstClockTime before = priv->timeline.next();
-        complete_frame(self);
-        if (GST_CLOCK_TIME_IS_VALID(before)) priv->shift += priv->timeline.next() - before;
-        if (priv->pushed) return gst_pad_push_event(GST_AUDIO_ENCODER_SRC_PAD(self), event);
+        priv->input.end();
+        if (priv->pushed) return gst_pad_push_event(GST_AUDIO_ENCODER_SRC_PAD(encoder), event);
       }
       return base->sink_event(encoder, event);
   }
 }
 
 static gboolean gst_mimi_enc_sink_event(GstAudioEncoder* encoder, GstEvent* event) {
-  return gstmoshi::guarded(GST_ELEMENT(encoder), FALSE,
-                           [&] { return sink_event(GST_MIMI_ENC(encoder), event); });
+  return gstmoshi::guarded(GST_ELEMENT(encoder), FALSE, [&] { return sink_event(encoder, event); });
 }
 
 static gboolean gst_mimi_enc_src_query(GstAudioEncoder* encoder, GstQuery* query) {
@@ -568,13 +432,12 @@ static void gst_mimi_enc_class_init(GstMimiEncClass* klass) {
 }
 
 static void gst_mimi_enc_init(GstMimiEnc* self) {
-  self->priv = new GstMimiEncPrivate(self);
   GstAudioEncoder* encoder = GST_AUDIO_ENCODER(self);
+  self->priv = new GstMimiEncPrivate(self);
   // Time stamps are counted in samples; a jump beyond the tolerance starts the count anew.
   gst_audio_encoder_set_perfect_timestamp(encoder, TRUE);
   gst_audio_encoder_set_tolerance(encoder, gstmoshi::Timeline::tolerance);
   // In front of the base class's own function, to see time jumps first.
   GstPad* pad = GST_AUDIO_ENCODER_SINK_PAD(encoder);
-  self->priv->base_chain = GST_PAD_CHAINFUNC(pad);
   gst_pad_set_chain_function(pad, GST_DEBUG_FUNCPTR(gst_mimi_enc_chain));
 }

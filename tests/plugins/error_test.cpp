@@ -110,6 +110,7 @@ TEST_F(Errors, MissingModelFailsTheStateChange) {
     EXPECT_EQ(error_text(message.get()),
               kind(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND) + "no model 'x'");
     gst_element_set_state(element.get(), GST_STATE_NULL);
+    gst_element_set_bus(element.get(), nullptr);
   }
 }
 
@@ -240,6 +241,7 @@ TEST_F(Errors, ConditionThatIsNoString) {
             kind(GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS) +
                 "condition speed: expected a string, found another type; write speed=(string)VALUE");
   gst_element_set_state(element.get(), GST_STATE_NULL);
+  gst_element_set_bus(element.get(), nullptr);
 }
 
 TEST_F(Errors, ShortTailOfAFile) {

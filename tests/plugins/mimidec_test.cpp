@@ -126,7 +126,7 @@ TEST_F(MimiDec, TimeStampsStayExactOverHours) {
   fake::settings().codec.sample_rate = 22050;
   Rig rig("mimidec", code_caps(8, 22050));
   for (guint64 i = 0; i < 100'000; ++i) {
-    const GstClockTime exact = gst_util_uint64_scale(i * frame, GST_SECOND, 22050);
+    const GstClockTime exact = gst_util_uint64_scale_round(i * frame, GST_SECOND, 22050);
     rig.push(codes(8, exact + (i % 3) * GST_MSECOND));
     ASSERT_EQ(GST_BUFFER_PTS(rig.pull().get()), exact);
   }

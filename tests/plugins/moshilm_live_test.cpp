@@ -43,8 +43,9 @@ TEST_F(Live, StarvedConversationHearsSilence) {
   rig.pull();
   ASSERT_TRUE(gst_harness_wait_for_clock_id_waits(rig.harness(), 1, 20));
   ASSERT_TRUE(gst_harness_crank_single_clock_wait(rig.harness()));
-  EXPECT_EQ(gst_clock_get_time(GST_CLOCK(gst_harness_get_testclock(rig.harness()))),
-            frame_time + upstream + budget);
+  GstTestClock* clock = gst_harness_get_testclock(rig.harness());
+  EXPECT_EQ(gst_clock_get_time(GST_CLOCK(clock)), frame_time + upstream + budget);
+  gst_object_unref(clock);
   const BufferPtr output = rig.pull();
   EXPECT_EQ(GST_BUFFER_PTS(output.get()), frame_time);
   EXPECT_EQ(codes_of(output.get()), (std::vector<uint16_t>{1001, 4, 3, 4, 5, 6, 7, 8}))

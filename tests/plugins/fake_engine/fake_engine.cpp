@@ -202,8 +202,10 @@ class Context : public moshi::ExecutionContext {
   }
   std::unique_ptr<moshi::LmSession> open_lm(const moshi::LmSessionOptions& options) override {
     open(Call::OpenLm);
-    const std::lock_guard lock(state().mutex);
-    state().log.session_options = options;
+    {
+      const std::lock_guard lock(state().mutex);
+      state().log.session_options = options;
+    }
     return std::make_unique<Lm>();
   }
   [[nodiscard]] std::shared_ptr<void> hold() override { return nullptr; }
