@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "nn/conv.h"
 
+#include <vector>
+
 namespace moshi::nn {
 
 Conv::Conv(const at::Tensor& weight, const at::Tensor& bias, const ConvOptions& options)
@@ -18,9 +20,9 @@ Conv Conv::transposed(const at::Tensor& weight, const at::Tensor& bias, const Co
   const at::Tensor padded = at::constant_pad_nd(weight, {0, taps * stride - weight.size(2)});
   // Output s of a window adds w[.., j * stride + s] times the input j steps back; windows run forward.
   // (flip has no kernel for the meta device, on which models are checked.)
-  const at::Tensor backwards = at::arange(taps - 1, -1, -1, weight.options().dtype(at::kLong));
-  const at::Tensor by_tap =
-      padded.unflatten(2, {taps, stride}).index_select(2, backwards);     // [Cin, Cout, taps, stride]
+  std::vector<at::Tensor> backwards;
+  for (int64_t tap = taps - 1; tap >= 0; --tap) backwards.push_back(padded.narrow(2, tap * stride, stride));
+  const at::Tensor by_tap = at::stack(backwards, 2);  // [Cin, Cout, taps, stride]
   const at::Tensor as_conv = by_tap.permute({3, 1, 0, 2}).flatten(0, 1);  // [stride * Cout, Cin, taps]
   Conv conv(as_conv, bias.defined() ? bias.repeat({stride}) : bias, {1, 1, options.elu});
   conv.outputs_ = stride;
