@@ -41,7 +41,7 @@ fs::path repository_directory(const HfId& id) {
 /// The commit that a branch or tag is at, "" where the cache does not know it.
 std::string commit_of(const fs::path& repository, const std::string& revision) {
   const fs::path reference = repository / "refs" / revision;
-  if (!fs::is_regular_file(reference)) return "";
+  if (!path_exists(reference) || directory_exists(reference)) return "";
   std::string commit = read_text_file(reference);
   commit.erase(std::ranges::find_if(commit, [](char c) { return !g_ascii_isxdigit(c); }), commit.end());
   return commit;
@@ -72,7 +72,7 @@ fs::path hf_snapshot(const HfId& id) {
   std::string commit = commit_of(repository, revision);
   if (commit.empty() && revision.find('/') == revision.npos) commit = revision;
   const fs::path snapshot = repository / "snapshots" / commit;
-  if (commit.empty() || !fs::is_directory(snapshot))
+  if (commit.empty() || !directory_exists(snapshot))
     missing(id, id.repository + (id.revision.empty() ? "" : "@" + id.revision));
   return snapshot;
 }
@@ -85,7 +85,7 @@ fs::path hf_file(const std::string& repository, const std::string& file) {
   } catch (const Error&) {
     missing(id, repository + "/" + file, file);
   }
-  if (!fs::exists(path)) missing(id, repository + "/" + file, file);
+  if (!path_exists(path)) missing(id, repository + "/" + file, file);
   return path;
 }
 

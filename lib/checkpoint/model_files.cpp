@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 fs::path default_directory() {
   const char* variable = std::getenv("GST_MOSHI_MODEL_DIR");
   const fs::path directory = variable != nullptr && *variable != '\0' ? variable : MOSHI_DEFAULT_MODEL_DIR;
-  if (!fs::is_directory(directory))
+  if (!directory_exists(directory))
     throw Error(ErrorCode::NotFound, "no model given, and the default one is not in " +
                                          printable_path(directory) +
                                          "; name a model, or set GST_MOSHI_MODEL_DIR");
@@ -26,9 +26,8 @@ fs::path default_directory() {
 
 fs::path directory_of(const std::string& model) {
   if (model.empty()) return default_directory();
-  std::error_code error;
-  if (fs::is_directory(model, error)) return model;
-  if (fs::exists(model, error))
+  if (directory_exists(model)) return model;
+  if (path_exists(model))
     throw Error(
         ErrorCode::WrongType,
         printable_path(model) + ": expected a model's directory, found a file; give the directory it is in");
@@ -60,7 +59,7 @@ fs::path resolve_file(const fs::path& directory, const std::string& value, const
 fs::path or_its_index(const fs::path& file) {
   fs::path index = file;
   index += ".index.json";
-  return !fs::exists(file) && fs::exists(index) ? index : file;
+  return !path_exists(file) && path_exists(index) ? index : file;
 }
 
 void check_codec(const ModelConfig& config, const std::string& where) {
@@ -90,11 +89,14 @@ ModelConfig load_config(const fs::path& path) {
 
 ModelFiles resolve_model(const std::string& model) {
   ModelFiles files;
-  const fs::path directory = fs::canonical(directory_of(model));
+  std::error_code error;
+  const fs::path directory = fs::canonical(directory_of(model), error);
+  if (error)
+    throw Error(ErrorCode::NotFound, printable(model) + ": its directory cannot be reached; check the path");
   files.canonical = directory;
   const fs::path config = directory / "config.json";
   const std::string where = printable_path(config);
-  if (fs::exists(config)) {
+  if (path_exists(config)) {
     files.config = load_config(config);
   } else {
     warn(printable_path(directory) + " has no config.json: taken for Moshi 7B");

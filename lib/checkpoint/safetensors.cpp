@@ -31,9 +31,9 @@ class File {
  public:
   explicit File(const std::filesystem::path& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (descriptor_ < 0)
-      throw Error(ErrorCode::NotFound, printable_path(path) +
-                                           ": expected a safetensors file, cannot open it (" +
-                                           std::strerror(errno) + "); check the model's directory");
+      throw Error(ErrorCode::NotFound,
+                  printable_path(path) + ": expected a safetensors file, cannot open it (" +
+                      std::strerror(errno) + "); download the whole model or check its directory");
   }
   ~File() { ::close(descriptor_); }
   File(const File&) = delete;

@@ -28,7 +28,7 @@ std::map<std::string, std::string> read_weight_map(const std::filesystem::path& 
 
 SafetensorsFile open_shard(const std::filesystem::path& index, const std::string& name) {
   const auto path = index.parent_path() / name;
-  if (!std::filesystem::exists(path))
+  if (!path_exists(path))
     throw Error(ErrorCode::NotFound, printable_path(index) + ": shard " + printable(name) +
                                          " is missing; download the whole model");
   return SafetensorsFile::open(path);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uintmax_t kMaxBytes = 100'000'000;
 constexpr size_t kMaxQuoted = 120;
+constexpr size_t kMaxPath = 500;  // A path is of little use when cut.
 
 std::string one_line(std::string_view text, size_t limit) {
   std::string line(text.substr(0, limit));
@@ -30,8 +31,16 @@ std::string one_line(std::string_view text, size_t limit) {
 
 std::string printable(std::string_view text) { return one_line(text, kMaxQuoted); }
 
-std::string printable_path(const std::filesystem::path& path) {
-  return one_line(path.native(), path.native().size());  // A path is of no use when cut.
+std::string printable_path(const std::filesystem::path& path) { return one_line(path.native(), kMaxPath); }
+
+bool path_exists(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+bool directory_exists(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
 }
 
 std::string read_text_file(const std::filesystem::path& path) {

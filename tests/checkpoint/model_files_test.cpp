@@ -134,6 +134,21 @@ TEST_F(ModelFilesTest, PathsThatAreNoModel) {
                [&] { resolve_model(directory_.path()); });
 }
 
+TEST_F(ModelFilesTest, PathsThatTheSystemRefuses) {
+  fs::create_symlink("loop", directory_.path() / "loop");
+  expect_error(ErrorCode::NotFound, "loop: expected a model's directory or",
+               [&] { resolve_model(directory_.path() / "loop"); });
+  const std::string name(5000, 'n');
+  directory_.write("config.json", config(R"(, "moshi_name": ")" + name + "\""));
+  EXPECT_EQ(resolve_model(directory_.path()).lm, canonical(name));
+  directory_.write("config.json", config(R"(, "mimi_config_name": ")" + name + "\""));
+  expect_error(ErrorCode::NotFound, "expected a file, found nothing",
+               [&] { resolve_model(directory_.path()); });
+  directory_.write("index.json", R"({"weight_map":{"a":")" + name + "\"}}");
+  expect_error(ErrorCode::NotFound, "shard nnn",
+               [&] { TensorFiles::open(directory_.path() / "index.json"); });
+}
+
 TEST_F(ModelFilesTest, DefaultModel) {
   directory_.write("config.json", config());
   {
