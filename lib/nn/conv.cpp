@@ -22,7 +22,7 @@ Conv Conv::transposed(const at::Tensor& weight, const at::Tensor& bias, const Co
   // (flip has no kernel for the meta device, on which models are checked.)
   std::vector<at::Tensor> backwards;
   for (int64_t tap = taps - 1; tap >= 0; --tap) backwards.push_back(padded.narrow(2, tap * stride, stride));
-  const at::Tensor by_tap = at::stack(backwards, 2);  // [Cin, Cout, taps, stride]
+  const at::Tensor by_tap = at::stack(backwards, 2);                      // [Cin, Cout, taps, stride]
   const at::Tensor as_conv = by_tap.permute({3, 1, 0, 2}).flatten(0, 1);  // [stride * Cout, Cin, taps]
   Conv conv(as_conv, bias.defined() ? bias.repeat({stride}) : bias, {1, 1, options.elu});
   conv.outputs_ = stride;
