@@ -1,5 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 
+// clang-format off
 /**
  * SECTION:element-mimidec
  * @title: mimidec
@@ -12,15 +13,13 @@
  *
  * ## Example pipelines
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc !
- * mimidec ! audioconvert ! wavenc ! filesink location=roundtrip.wav
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! mimidec ! audioconvert ! wavenc ! filesink location=roundtrip.wav
  * ]| Encodes and decodes a recording.
  * |[
- * gst-launch-1.0 filesrc location=question.codes blocksize=16 ! "audio/x-mimi, rate=24000, channels=1,
- * framed=true, frame-duration-us=80000, codebooks=8, cardinality=2048, format=u16le" ! mimidec ! audioconvert
- * ! wavenc ! filesink location=decoded.wav
+ * gst-launch-1.0 filesrc location=question.codes blocksize=16 ! "audio/x-mimi, codebooks=8" ! mimidec ! audioconvert ! wavenc ! filesink location=decoded.wav
  * ]| Decodes a file that mimienc ! filesink wrote: two bytes a code, so 16 bytes a frame of 8 codebooks.
  */
+// clang-format on
 
 #include "gstmimidec.h"
 
@@ -87,20 +86,6 @@ GstMimiDecPrivate::GstMimiDecPrivate(GstMimiDec* self)
         gst_audio_decoder_set_latency(GST_AUDIO_DECODER(self), budget, budget);
       }) {}
 
-static gboolean gst_mimi_dec_open(GstAudioDecoder* decoder) {
-  return gstmoshi::guarded(GST_ELEMENT(decoder), FALSE, [&] {
-    PRIV(decoder)->backend.open("codec", [](auto& context, const auto& progress, const auto& cancel) {
-      context.load_codec(progress, &cancel);
-    });
-    return TRUE;
-  });
-}
-
-static gboolean gst_mimi_dec_close(GstAudioDecoder* decoder) {
-  PRIV(decoder)->backend.close();
-  return TRUE;
-}
-
 static void forget_stream(GstMimiDecPrivate* priv) {
   priv->timeline.reset(priv->backend.context().codec().sample_rate);
   priv->fresh = true;
@@ -127,15 +112,36 @@ static gboolean gst_mimi_dec_stop(GstAudioDecoder* decoder) {
   return TRUE;
 }
 
+static gboolean gst_mimi_dec_open(GstElement* element) {
+  return gstmoshi::guarded(element, FALSE, [&] {
+    PRIV(element)->backend.open("codec", [](auto& context, const auto& progress, const auto& cancel) {
+      context.load_codec(progress, &cancel);
+    });
+    return TRUE;
+  });
+}
+
+// Not the base class's open and close: it would add an error of its own.
 static GstStateChangeReturn gst_mimi_dec_change_state(GstElement* element, GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !gst_mimi_dec_open(element))
+    return GST_STATE_CHANGE_FAILURE;
   // Before the base class waits for the streaming thread.
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) PRIV(element)->backend.unblock();
-  return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  const GstStateChangeReturn result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) PRIV(element)->backend.close();
+  return result;
 }
 
 static void gst_mimi_dec_set_context(GstElement* element, GstContext* context) {
   PRIV(element)->backend.set_context(context);
   GST_ELEMENT_CLASS(parent_class)->set_context(element, context);
+}
+
+static GstCaps* gst_mimi_dec_getcaps(GstAudioDecoder* decoder, GstCaps* filter) {
+  const GstMimiDecPrivate* priv = PRIV(decoder);
+  return gstmoshi::mimi_sink_caps(GST_AUDIO_DECODER_SINK_PAD(decoder),
+                                  priv->backend.is_open() ? &priv->backend.context().codec() : nullptr, 1,
+                                  filter);
 }
 
 static GstAudioInfo output_info(const GstMimiDecPrivate* priv) {
@@ -376,10 +382,9 @@ static void gst_mimi_dec_class_init(GstMimiDecClass* klass) {
   object_class->finalize = gst_mimi_dec_finalize;
   element_class->change_state = GST_DEBUG_FUNCPTR(gst_mimi_dec_change_state);
   element_class->set_context = GST_DEBUG_FUNCPTR(gst_mimi_dec_set_context);
-  decoder_class->open = GST_DEBUG_FUNCPTR(gst_mimi_dec_open);
-  decoder_class->close = GST_DEBUG_FUNCPTR(gst_mimi_dec_close);
   decoder_class->start = GST_DEBUG_FUNCPTR(gst_mimi_dec_start);
   decoder_class->stop = GST_DEBUG_FUNCPTR(gst_mimi_dec_stop);
+  decoder_class->getcaps = GST_DEBUG_FUNCPTR(gst_mimi_dec_getcaps);
   decoder_class->set_format = GST_DEBUG_FUNCPTR(gst_mimi_dec_set_format);
   decoder_class->handle_frame = GST_DEBUG_FUNCPTR(gst_mimi_dec_handle_frame);
   decoder_class->transform_meta = GST_DEBUG_FUNCPTR(gst_mimi_dec_transform_meta);
@@ -409,6 +414,7 @@ static void gst_mimi_dec_init(GstMimiDec* self) {
   gst_audio_decoder_set_needs_format(decoder, TRUE);
   gst_audio_decoder_set_use_default_pad_acceptcaps(decoder, TRUE);
   GST_PAD_SET_ACCEPT_TEMPLATE(GST_AUDIO_DECODER_SINK_PAD(decoder));
+  GST_PAD_SET_ACCEPT_INTERSECT(GST_AUDIO_DECODER_SINK_PAD(decoder));  // Fields may be missing.
   gst_audio_decoder_set_plc(decoder, TRUE);
   // Time stamps are counted in samples; a jump beyond the tolerance starts the count anew.
   gst_audio_decoder_set_tolerance(decoder, gstmoshi::Timeline::tolerance);

@@ -1,5 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 
+// clang-format off
 /**
  * SECTION:element-mimienc
  * @title: mimienc
@@ -14,14 +15,13 @@
  *
  * ## Example pipelines
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc !
- * filesink location=question.codes
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! filesink location=question.codes
  * ]| Writes the codes of a recording: little-endian 16-bit values, one frame after the other.
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc !
- * mimidec ! audioconvert ! wavenc ! filesink location=roundtrip.wav
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! mimidec ! audioconvert ! wavenc ! filesink location=roundtrip.wav
  * ]| Encodes and decodes a recording, to hear what the codec keeps of it.
  */
+// clang-format on
 
 #include "gstmimienc.h"
 
@@ -89,20 +89,6 @@ GstMimiEncPrivate::GstMimiEncPrivate(GstMimiEnc* self)
               [self](GstClockTime budget) { set_latency(self, budget); }),
       input(GST_AUDIO_ENCODER(self), backend) {}
 
-static gboolean gst_mimi_enc_open(GstAudioEncoder* encoder) {
-  return gstmoshi::guarded(GST_ELEMENT(encoder), FALSE, [&] {
-    PRIV(encoder)->backend.open("codec", [](auto& context, const auto& progress, const auto& cancel) {
-      context.load_codec(progress, &cancel);
-    });
-    return TRUE;
-  });
-}
-
-static gboolean gst_mimi_enc_close(GstAudioEncoder* encoder) {
-  PRIV(encoder)->backend.close();
-  return TRUE;
-}
-
 static void forget_stream(GstMimiEncPrivate* priv) {
   priv->input.forget_stream();
   priv->pushed = false;
@@ -124,10 +110,24 @@ static gboolean gst_mimi_enc_stop(GstAudioEncoder* encoder) {
   return TRUE;
 }
 
+static gboolean gst_mimi_enc_open(GstElement* element) {
+  return gstmoshi::guarded(element, FALSE, [&] {
+    PRIV(element)->backend.open("codec", [](auto& context, const auto& progress, const auto& cancel) {
+      context.load_codec(progress, &cancel);
+    });
+    return TRUE;
+  });
+}
+
+// Not the base class's open and close: it would add an error of its own.
 static GstStateChangeReturn gst_mimi_enc_change_state(GstElement* element, GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !gst_mimi_enc_open(element))
+    return GST_STATE_CHANGE_FAILURE;
   // Before the base class waits for the streaming thread.
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) PRIV(element)->backend.unblock();
-  return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  const GstStateChangeReturn result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) PRIV(element)->backend.close();
+  return result;
 }
 
 static void gst_mimi_enc_set_context(GstElement* element, GstContext* context) {
@@ -392,8 +392,6 @@ static void gst_mimi_enc_class_init(GstMimiEncClass* klass) {
   object_class->finalize = gst_mimi_enc_finalize;
   element_class->change_state = GST_DEBUG_FUNCPTR(gst_mimi_enc_change_state);
   element_class->set_context = GST_DEBUG_FUNCPTR(gst_mimi_enc_set_context);
-  encoder_class->open = GST_DEBUG_FUNCPTR(gst_mimi_enc_open);
-  encoder_class->close = GST_DEBUG_FUNCPTR(gst_mimi_enc_close);
   encoder_class->start = GST_DEBUG_FUNCPTR(gst_mimi_enc_start);
   encoder_class->stop = GST_DEBUG_FUNCPTR(gst_mimi_enc_stop);
   encoder_class->getcaps = GST_DEBUG_FUNCPTR(gst_mimi_enc_getcaps);

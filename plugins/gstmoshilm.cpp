@@ -1,5 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 
+// clang-format off
 /**
  * SECTION:element-moshilm
  * @title: moshilm
@@ -21,14 +22,13 @@
  *
  * ## Example pipelines
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc !
- * moshilm ! mimidec ! audioconvert ! wavenc ! filesink location=reply.wav
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! moshilm ! mimidec ! audioconvert ! wavenc ! filesink location=reply.wav
  * ]| Writes the model's spoken reply to a recording.
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc !
- * moshilm name=lm lm.src ! fakesink lm.text_src ! filesink location=reply.txt async=false
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! moshilm name=lm lm.src ! fakesink lm.text_src ! filesink location=reply.txt async=false
  * ]| Writes what the model says as text.
  */
+// clang-format on
 
 #include "gstmoshilm.h"
 
@@ -55,9 +55,6 @@ static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE(
     "text_src", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS("text/x-raw, format = (string) utf8"));
 
 #define DEFAULT_LATENCY_MS 40
-
-// Of MIMI_CAPS.
-static constexpr int max_codebooks = 32;
 
 struct GstMoshiLmPrivate {
   GstMoshiLmPrivate(GstMoshiLm* self, GstPad* sink, GstPad* src);
@@ -94,7 +91,7 @@ static std::shared_ptr<gstmoshi::TextOutput> text_of(gpointer element) {
 
 // ------------------------------------------------------------------------------------------ states
 
-static gboolean open_model(GstElement* element) {
+static gboolean gst_moshi_lm_open(GstElement* element) {
   return gstmoshi::guarded(element, FALSE, [&] {
     GstMoshiLmPrivate* priv = PRIV(element);
     moshi::LmOptions options = priv->properties.load_options();
@@ -106,7 +103,7 @@ static gboolean open_model(GstElement* element) {
   });
 }
 
-static gboolean start(GstElement* element) {
+static gboolean gst_moshi_lm_start(GstElement* element) {
   return gstmoshi::guarded(element, FALSE, [&] {
     GstMoshiLmPrivate* priv = PRIV(element);
     priv->backend.start();
@@ -128,10 +125,10 @@ static GstStateChangeReturn gst_moshi_lm_change_state(GstElement* element, GstSt
   GstMoshiLmPrivate* priv = PRIV(element);
   switch (transition) {
     case GST_STATE_CHANGE_NULL_TO_READY:
-      if (!open_model(element)) return GST_STATE_CHANGE_FAILURE;
+      if (!gst_moshi_lm_open(element)) return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
-      if (!start(element)) return GST_STATE_CHANGE_FAILURE;
+      if (!gst_moshi_lm_start(element)) return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
       unblock(element);
@@ -233,22 +230,11 @@ static gboolean gst_moshi_lm_sink_event(GstPad* pad, GstObject* parent, GstEvent
 static gboolean gst_moshi_lm_sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   GstMoshiLmPrivate* priv = PRIV(parent);
   if (GST_QUERY_TYPE(query) != GST_QUERY_CAPS) return gst_pad_query_default(pad, parent, query);
-  GstCaps* caps = gst_caps_make_writable(gst_pad_get_pad_template_caps(pad));
-  const int needed = priv->backend.is_open() ? priv->backend.context().lm().user_codebooks : 1;
-  // mimienc chooses its codebooks by this.
-  GstStructure* structure = gst_caps_get_structure(caps, 0);
-  if (needed < max_codebooks) {
-    gst_structure_set(structure, "codebooks", GST_TYPE_INT_RANGE, needed, max_codebooks, nullptr);
-  } else {
-    gst_structure_set(structure, "codebooks", G_TYPE_INT, needed, nullptr);
-  }
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
-  if (filter != nullptr) {
-    GstCaps* all = caps;
-    caps = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref(all);
-  }
+  const bool known = priv->backend.is_open();
+  GstCaps* caps = gstmoshi::mimi_sink_caps(pad, known ? &priv->backend.context().codec() : nullptr,
+                                           known ? priv->backend.context().lm().user_codebooks : 1, filter);
   gst_query_set_caps_result(query, caps);
   gst_caps_unref(caps);
   return TRUE;
@@ -354,6 +340,7 @@ static void gst_moshi_lm_init(GstMoshiLm* self) {
   gst_pad_set_event_function(sink, GST_DEBUG_FUNCPTR(gst_moshi_lm_sink_event));
   gst_pad_set_query_function(sink, GST_DEBUG_FUNCPTR(gst_moshi_lm_sink_query));
   GST_PAD_SET_ACCEPT_TEMPLATE(sink);
+  GST_PAD_SET_ACCEPT_INTERSECT(sink);  // Fields may be missing.
   GstPad* src = gst_pad_new_from_static_template(&src_template, "src");
   gst_pad_set_activatemode_function(src, GST_DEBUG_FUNCPTR(gst_moshi_lm_src_activate));
   gst_pad_set_query_function(src, GST_DEBUG_FUNCPTR(gst_moshi_lm_src_query));

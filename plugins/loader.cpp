@@ -35,11 +35,11 @@ void Loader::interrupt(bool on) {
 
 void Loader::run(const std::string& text, const Work& work) {
   post(GST_PROGRESS_TYPE_START, text);
-  int last_percent = 0;
+  int reported = 0;
   const auto progress = [&](double fraction) {
-    const int percent = static_cast<int>(fraction * 100);
-    if (percent <= last_percent) return;
-    last_percent = percent;
+    const int percent = static_cast<int>(fraction * 10) * 10;
+    if (percent <= reported) return;
+    reported = percent;
     post(GST_PROGRESS_TYPE_CONTINUE, text + ": " + std::to_string(percent) + " %");
   };
   try {

@@ -6,22 +6,19 @@
 namespace gstmoshi {
 namespace {
 
+// Of MIMI_CAPS.
+constexpr int max_codebooks = 32;
+
 int frame_duration_us(const moshi::CodecInfo& codec) { return static_cast<int>(codec.frame_ns / 1000); }
 
 [[noreturn]] void fail(const std::string& message) {
   throw moshi::Error(moshi::ErrorCode::OutOfRange, message);
 }
 
-int field(const GstStructure* structure, const char* name) {
-  gint value = 0;
-  if (!gst_structure_get_int(structure, name, &value)) {
-    fail(std::string("audio/x-mimi caps without ") + name + ": give it in the caps filter");
-  }
-  return value;
-}
-
+// A field that is not there is as the model says.
 void check_field(const GstStructure* structure, const char* name, int expected) {
-  const int found = field(structure, name);
+  gint found = expected;
+  gst_structure_get_int(structure, name, &found);
   if (found == expected) return;
   fail(std::string("audio/x-mimi ") + name + " does not fit this model's codec: expected " +
        std::to_string(expected) + ", found " + std::to_string(found) + "; use the model that made the codes");
@@ -47,13 +44,37 @@ MimiStream parse_mimi_caps(const GstCaps* caps, const moshi::CodecInfo& codec, i
   check_field(structure, "frame-duration-us", frame_duration_us(codec));
   check_field(structure, "cardinality", codec.cardinality);
   MimiStream stream;
-  stream.codebooks = field(structure, "codebooks");
+  if (!gst_structure_get_int(structure, "codebooks", &stream.codebooks)) {
+    fail(
+        "audio/x-mimi caps without codebooks: give them in the caps filter, for example \"audio/x-mimi, "
+        "codebooks=8\"");
+  }
   if (stream.codebooks < needed) {
     fail("too few codebooks: expected at least " + std::to_string(needed) + ", found " +
          std::to_string(stream.codebooks) + "; set mimienc codebooks=" + std::to_string(needed));
   }
   if (const char* id = gst_structure_get_string(structure, "codec-id"); id != nullptr) stream.codec_id = id;
   return stream;
+}
+
+GstCaps* mimi_sink_caps(GstPad* pad, const moshi::CodecInfo* codec, int needed, GstCaps* filter) {
+  GstCaps* all = gst_pad_get_pad_template_caps(pad);
+  if (codec != nullptr) {
+    GstCaps* caps = gst_caps_copy(all);
+    gst_caps_set_simple(caps, "rate", G_TYPE_INT, codec->sample_rate, "frame-duration-us", G_TYPE_INT,
+                        frame_duration_us(*codec), "cardinality", G_TYPE_INT, codec->cardinality, nullptr);
+    if (needed < max_codebooks) {
+      gst_caps_set_simple(caps, "codebooks", GST_TYPE_INT_RANGE, needed, max_codebooks, nullptr);
+    } else {
+      gst_caps_set_simple(caps, "codebooks", G_TYPE_INT, needed, nullptr);
+    }
+    if (filter == nullptr || gst_caps_can_intersect(filter, caps)) gst_caps_replace(&all, caps);
+    gst_caps_unref(caps);
+  }
+  if (filter == nullptr) return all;
+  GstCaps* result = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref(all);
+  return result;
 }
 
 void check_codec_id(const MimiStream& stream, const moshi::CodecInfo& codec) {

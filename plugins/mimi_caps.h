@@ -28,9 +28,15 @@ struct MimiStream {
 /// Caps of a stream of this codec (transfer full).
 GstCaps* mimi_caps(const moshi::CodecInfo& codec, const MimiStream& stream);
 
-/// Checks fixed caps of a stream against the codec. Throws OutOfRange naming the field, what was expected
-/// and what was found. `needed`: least codebooks the element takes.
+/// Checks fixed caps of a stream against the codec; all fields but `codebooks` may be missing. Throws
+/// OutOfRange naming the field, what was expected and what was found. `needed`: least codebooks the element
+/// takes.
 MimiStream parse_mimi_caps(const GstCaps* caps, const moshi::CodecInfo& codec, int needed);
+
+/// Answers a sink pad's caps query: what the codec takes, with at least `needed` codebooks. To a question
+/// that excludes it the answer is what the template allows, so that the caps themselves get the clear error
+/// of parse_mimi_caps(). Transfer full; `codec` is null before the model is known.
+GstCaps* mimi_sink_caps(GstPad* pad, const moshi::CodecInfo* codec, int needed, GstCaps* filter);
 
 /// Refuses codes of other weights, where both sides have an id (the codec's is known once it is loaded).
 void check_codec_id(const MimiStream& stream, const moshi::CodecInfo& codec);

@@ -220,8 +220,8 @@ TEST_F(Pipelines, CodesGoThroughAFile) {
   EXPECT_EQ(outcome(writer.get()), "end of stream");
   gst_element_set_state(writer.get(), GST_STATE_NULL);
   for (const char* middle : {"", "moshilm ! "}) {
-    const ElementPtr reader = launch("filesrc blocksize=16 location=" + file + " ! " + code_caps() + " ! " +
-                                     middle + "mimidec ! fakesink");
+    const ElementPtr reader = launch("filesrc blocksize=16 location=" + file +
+                                     " ! audio/x-mimi,codebooks=8 ! " + middle + "mimidec ! fakesink");
     gst_element_set_state(reader.get(), GST_STATE_PLAYING);
     EXPECT_EQ(outcome(reader.get()), "end of stream");
     gst_element_set_state(reader.get(), GST_STATE_NULL);
@@ -236,6 +236,16 @@ TEST_F(Pipelines, WrongRateHasAClearErrorBehindACapsFilter) {
   gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
   EXPECT_NE(outcome(pipeline.get()).find("expected 24000 Hz mono, found 16000 Hz"), std::string::npos);
   gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+}
+
+TEST_F(Pipelines, WrongCodesHaveAClearErrorBehindACapsFilter) {
+  for (const char* sink : {"moshilm", "mimidec"}) {
+    const ElementPtr pipeline = launch("filesrc location=/dev/zero blocksize=16 ! " +
+                                       code_caps(8, 24000, 1024) + " ! " + sink + " ! fakesink");
+    gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+    EXPECT_NE(outcome(pipeline.get()).find("expected 2048, found 1024"), std::string::npos);
+    gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  }
 }
 
 TEST_F(Pipelines, AResamplerFindsTheModelsRate) {
