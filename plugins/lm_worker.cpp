@@ -223,7 +223,11 @@ GstFlowReturn LmWorker::push_gap(GstClockTime pts, GstClockTime duration) {
 
 GstFlowReturn LmWorker::push_column(GstClockTime pts, const Column& column) {
   const auto output = text();
-  if (output) output->push_text(pts, frame_ns(), backend_.context().token_text(column.text));
+  if (output) {
+    moshi::ExecutionContext& context = backend_.context();
+    output->push_text(pts, frame_ns(), context.token_text(column.text),
+                      column.text == context.lm().text_end_padding_id);
+  }
   backend_.figures().change([this](auto& counters) {
     ++counters.frames_out;
     counters.backlog = queue_.backlog();

@@ -15,6 +15,14 @@ int frame_duration_us(const moshi::CodecInfo& codec) { return static_cast<int>(c
   throw moshi::Error(moshi::ErrorCode::OutOfRange, message);
 }
 
+// The part of `caps` (transfer full) that `filter` lets through.
+GstCaps* filtered(GstCaps* caps, GstCaps* filter) {
+  if (filter == nullptr) return caps;
+  GstCaps* result = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref(caps);
+  return result;
+}
+
 // A field that is not there is as the model says.
 void check_field(const GstStructure* structure, const char* name, int expected) {
   gint found = expected;
@@ -58,22 +66,29 @@ MimiStream parse_mimi_caps(const GstCaps* caps, const moshi::CodecInfo& codec, i
 }
 
 GstCaps* mimi_sink_caps(GstPad* pad, const moshi::CodecInfo* codec, int needed, GstCaps* filter) {
-  GstCaps* all = gst_pad_get_pad_template_caps(pad);
-  if (codec != nullptr) {
-    GstCaps* caps = gst_caps_copy(all);
-    gst_caps_set_simple(caps, "rate", G_TYPE_INT, codec->sample_rate, "frame-duration-us", G_TYPE_INT,
-                        frame_duration_us(*codec), "cardinality", G_TYPE_INT, codec->cardinality, nullptr);
-    if (needed < max_codebooks) {
-      gst_caps_set_simple(caps, "codebooks", GST_TYPE_INT_RANGE, needed, max_codebooks, nullptr);
-    } else {
-      gst_caps_set_simple(caps, "codebooks", G_TYPE_INT, needed, nullptr);
-    }
-    if (filter == nullptr || gst_caps_can_intersect(filter, caps)) gst_caps_replace(&all, caps);
-    gst_caps_unref(caps);
+  GstCaps* all = gst_caps_make_writable(gst_pad_get_pad_template_caps(pad));
+  if (codec == nullptr) return filtered(all, filter);
+  GstCaps* ours = gst_caps_copy(all);
+  gst_caps_set_simple(ours, "rate", G_TYPE_INT, codec->sample_rate, "frame-duration-us", G_TYPE_INT,
+                      frame_duration_us(*codec), "cardinality", G_TYPE_INT, codec->cardinality, nullptr);
+  if (needed < max_codebooks) {
+    gst_caps_set_simple(ours, "codebooks", GST_TYPE_INT_RANGE, needed, max_codebooks, nullptr);
+  } else {
+    gst_caps_set_simple(ours, "codebooks", G_TYPE_INT, needed, nullptr);
   }
-  if (filter == nullptr) return all;
-  GstCaps* result = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
-  gst_caps_unref(all);
+  if (filter == nullptr || gst_caps_can_intersect(filter, ours)) {
+    gst_caps_unref(all);
+    return filtered(ours, filter);
+  }
+  gst_caps_unref(ours);
+  // Wrong in one field: the others are completed, so that the error is about that one.
+  GstCaps* result = gst_caps_make_writable(filtered(all, filter));
+  for (guint i = 0; i < gst_caps_get_size(result); ++i) {
+    GstStructure* structure = gst_caps_get_structure(result, i);
+    gst_structure_fixate_field_nearest_int(structure, "rate", codec->sample_rate);
+    gst_structure_fixate_field_nearest_int(structure, "frame-duration-us", frame_duration_us(*codec));
+    gst_structure_fixate_field_nearest_int(structure, "cardinality", codec->cardinality);
+  }
   return result;
 }
 

@@ -44,14 +44,16 @@ void TextOutput::push_segment(const GstSegment& segment) {
   push_event(gst_event_new_segment(&segment));
 }
 
-void TextOutput::push_text(GstClockTime pts, GstClockTime duration, const std::string& text) {
+void TextOutput::push_text(GstClockTime pts, GstClockTime duration, const std::string& text,
+                           bool word_start) {
   const std::lock_guard lock(mutex_);
   if (flushing_) return;
   Piece* last = items_.empty() ? nullptr : std::get_if<Piece>(&items_.back());
-  if (text.empty() && last != nullptr && last->text.empty() && last->pts + last->duration == pts) {
+  if (text.empty() && !word_start && last != nullptr && last->text.empty() &&
+      last->pts + last->duration == pts) {
     last->duration += duration;
   } else {
-    items_.emplace_back(Piece{pts, duration, text});
+    items_.emplace_back(Piece{pts, duration, text, word_start});
   }
   changed_.notify_all();
 }
@@ -98,7 +100,11 @@ void TextOutput::push_item(const Item& item) {
   }
   const auto& piece = std::get<Piece>(item);
   if (piece.text.empty()) {
-    gst_pad_push_event(pad_, gst_event_new_gap(piece.pts, piece.duration));
+    GstEvent* gap = gst_event_new_gap(piece.pts, piece.duration);
+    if (piece.word_start) {
+      gst_structure_set(gst_event_writable_structure(gap), "word-start", G_TYPE_BOOLEAN, TRUE, nullptr);
+    }
+    gst_pad_push_event(pad_, gap);
     return;
   }
   GstBuffer* buffer = gst_buffer_new_memdup(piece.text.data(), piece.text.size());

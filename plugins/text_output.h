@@ -24,8 +24,9 @@ class TextOutput {
   [[nodiscard]] GstPad* pad() const { return pad_; }
   /// The segment everything that follows belongs to.
   void push_segment(const GstSegment& segment);
-  /// Text of the column at `pts`; empty text becomes a GAP event, and gaps in a row one event.
-  void push_text(GstClockTime pts, GstClockTime duration, const std::string& text);
+  /// Text of the column at `pts`; empty text becomes a GAP event, and gaps in a row one event. `word_start`:
+  /// the model announced a word here; its GAP event begins here and has a field "word-start".
+  void push_text(GstClockTime pts, GstClockTime duration, const std::string& text, bool word_start = false);
   void push_eos();
   /// Starts the task again after a flush.
   void start();
@@ -37,6 +38,7 @@ class TextOutput {
     GstClockTime pts;
     GstClockTime duration;
     std::string text;
+    bool word_start;
   };
   using Item = std::variant<Piece, EventPtr>;
 

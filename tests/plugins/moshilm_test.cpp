@@ -114,6 +114,9 @@ TEST_F(MoshiLm, TextComesInPiecesWithGapsBetween) {
   gst_event_parse_gap(gap.get(), &start, &duration);
   EXPECT_EQ(start, 0U);
   EXPECT_EQ(duration, frame_time);
+  EXPECT_FALSE(gst_structure_has_field(gst_event_get_structure(gap.get()), "word-start"));
+  const EventPtr announcement = text.pull_event(GST_EVENT_GAP);
+  EXPECT_TRUE(gst_structure_has_field(gst_event_get_structure(announcement.get()), "word-start"));
   rig.push_event(gst_event_new_eos());
   EXPECT_NE(text.pull_event(GST_EVENT_EOS), nullptr);
 }
