@@ -140,13 +140,14 @@ void run(const TalkOptions& options) {
                   "expected moshilm to have a pad text_src, found none: tool and plugin differ");
   }
   const double lag = lm.audio_delay_seconds + lm.audio_silence_prefix_seconds;
-  Transcript transcript(codec.frame_ns, static_cast<int64_t>(lag * 1e9), [&](const moshi::Word& word) {
-    if (options.quiet || options.json) return;
-    progress.clear();
-    std::cout << std::fixed << std::setprecision(2) << std::setw(8)
-              << static_cast<double>(word.start_ns) * 1e-9 << std::setw(8)
-              << static_cast<double>(word.end_ns) * 1e-9 << "  " << word.text << std::endl;
-  });
+  Transcript transcript(
+      codec.frame_ns, lm.model_type == "stt", static_cast<int64_t>(lag * 1e9), [&](const moshi::Word& word) {
+        if (options.quiet || options.json) return;
+        progress.clear();
+        std::cout << std::fixed << std::setprecision(2) << std::setw(8)
+                  << static_cast<double>(word.start_ns) * 1e-9 << std::setw(8)
+                  << static_cast<double>(word.end_ns) * 1e-9 << "  " << word.text << std::endl;
+      });
   transcript.listen(pipeline, text_sink);
   if (!options.live()) finish_input(encoder, codec, lm);
 

@@ -7,14 +7,17 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "announced_words.h"
 #include "pipeline.h"
 
 /// Collects the words of a text stream.
 class Transcript {
  public:
-  /// `shift_ns` is taken from every time stamp; `on_word` hears of each word when it is complete, on the
+  /// `announced`: the model announces its words (speech to text). `shift_ns` is taken from every time stamp;
+  /// text before it does not count. `on_word` hears of each word when it is complete, on the
   /// streaming thread.
-  Transcript(int64_t frame_ns, int64_t shift_ns, std::function<void(const moshi::Word&)> on_word);
+  Transcript(int64_t frame_ns, bool announced, int64_t shift_ns,
+             std::function<void(const moshi::Word&)> on_word);
   /// Listens at the sink pad of `element`, where moshilm's text arrives.
   void listen(Pipeline& pipeline, GstElement* element);
   /// The words; complete once the pipeline has ended.
@@ -22,9 +25,13 @@ class Transcript {
 
  private:
   void push(const GstPadProbeInfo& info);
+  void push_piece(int64_t pts_ns, const std::string& piece);
+  void push_gap(GstEvent* event);
   void add(std::optional<moshi::Word> word);
 
-  moshi::WordAssembler assembler_;
+  moshi::WordAssembler spoken_;
+  AnnouncedWords announced_words_;
+  bool announced_;
   int64_t shift_ns_;
   std::function<void(const moshi::Word&)> on_word_;
   std::vector<moshi::Word> words_;
