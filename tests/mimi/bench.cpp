@@ -4,10 +4,13 @@
 // Not a test: build and run it by hand, `ninja -C build tests/mimi/mimi_bench`.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <memory>
+#include <vector>
 
 #include "checkpoint/config.h"
 #include "mimi/codec.h"
@@ -42,8 +45,9 @@ int main() {
   for (int frame = 0; frame < kFrames; ++frame) {
     const at::Tensor pcm = at::randn({1, config.frame_size()}) * 0.1;
     at::Tensor codes;
+    at::Tensor out;
     encode.push_back(milliseconds([&] { codes = codec.encoder().encode(pcm, 8, encoder, row); }));
-    decode.push_back(milliseconds([&] { codec.decoder().decode(codes, decoder, row); }));
+    decode.push_back(milliseconds([&] { out = codec.decoder().decode(codes, decoder, row); }));
   }
   print("encode", encode);
   print("decode", decode);
