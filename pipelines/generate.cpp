@@ -10,11 +10,9 @@
 
 namespace {
 
-struct GenerateOptions : CommonOptions {
+struct GenerateOptions : CommonOptions, SamplingOptions {
   std::string input;
   std::string output;
-  bool greedy = false;
-  uint64_t seed = 0;
 };
 
 /// The conversations of one run, a session a row.
@@ -68,9 +66,10 @@ void run(const GenerateOptions& options) {
   moshi::Sampling sampling = lm.sampling;
   sampling.greedy = options.greedy;
   sampling.seed = options.seed;
-  Rows rows(*context, {.sampling = sampling}, batch);
+  if (options.cfg_coef > 0) sampling.cfg_coef = static_cast<float>(options.cfg_coef);
+  Rows rows(*context, {.sampling = sampling, .conditions = parse_conditions(options.conditions)}, batch);
 
-  const int64_t streams = 1 + lm.dep_q;
+  const int64_t streams = 1 + lm.output_codebooks;
   std::vector<int64_t> tokens(static_cast<size_t>(batch * streams * steps), -2);
   std::vector<uint16_t> column(static_cast<size_t>(lm.user_codebooks));
   for (int64_t t = 0; t < steps; ++t) {
@@ -88,7 +87,8 @@ void run(const GenerateOptions& options) {
     rows.step(active, codes_of, [&](int64_t b, const moshi::LmFrame& frame) {
       if (!frame.ready) return;
       tokens[b * streams * steps + t] = frame.text;
-      for (int k = 0; k < lm.dep_q; ++k) tokens[(b * streams + 1 + k) * steps + t] = frame.audio[k];
+      for (int k = 0; k < lm.output_codebooks; ++k)
+        tokens[(b * streams + 1 + k) * steps + t] = frame.audio[k];
     });
     progress.show("generating", static_cast<double>(t + 1) / static_cast<double>(steps));
   }
@@ -117,10 +117,7 @@ void add_generate(CLI::App& app) {
       ->add_option("--output", options->output,
                    "safetensors to write: `tokens`, I64 [B, 1 + dep_q, T], -2 where there is none")
       ->required();
-  command->add_flag("--greedy", options->greedy, "Always the likeliest token");
-  command->add_option("--seed", options->seed, "Same seed, same tokens (0: random)")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_sampling_options(*command, *options);
   add_common_options(*command, *options);
   command->footer(
       "Example:\n  gst-moshi generate --model DIR --input codes.safetensors --output tokens.safetensors "

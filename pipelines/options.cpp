@@ -34,6 +34,31 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "Print the result as one line of JSON");
 }
 
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  command.add_flag("--greedy", options.greedy, "Always the likeliest token");
+  command.add_option("--seed", options.seed, "Same seed, same tokens (0: random)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--cfg-coef", options.cfg_coef,
+                  "Classifier-free guidance (default: the checkpoint's; 1: off)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--condition", options.conditions,
+                     "NAME=VALUE, for models that take conditions; repeatable");
+}
+
+moshi::Conditions parse_conditions(const std::vector<std::string>& pairs) {
+  moshi::Conditions conditions;
+  for (const std::string& pair : pairs) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Failure(Status::Usage, "--condition: expected NAME=VALUE, found '" + pair + "'");
+    }
+    conditions.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return conditions;
+}
+
 std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
                                                          const std::string& random_weights) {
   moshi::set_warning_handler([quiet = options.quiet](const std::string& line) {

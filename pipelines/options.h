@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct CommonOptions {
   std::string model;
@@ -18,8 +19,22 @@ struct CommonOptions {
   bool json = false;
 };
 
+/// How the language model chooses its tokens.
+struct SamplingOptions {
+  bool greedy = false;
+  uint64_t seed = 0;
+  double cfg_coef = 0;  // 0: as the checkpoint says
+  std::vector<std::string> conditions;
+};
+
 /// Adds the common options to `command`; `options` must outlive the parse.
 void add_common_options(CLI::App& command, CommonOptions& options);
+
+/// Adds the options of sampling; `options` must outlive the parse.
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+/// NAME=VALUE pairs taken apart; wrong use where one is not such a pair.
+moshi::Conditions parse_conditions(const std::vector<std::string>& pairs);
 
 /// The context of the model these options name (nothing loaded yet). A configuration that cannot be
 /// used is a bad file here, not wrong use. Warnings of the library are kept from now on, unless `quiet`.

@@ -13,14 +13,10 @@
 
 namespace {
 
-struct TalkOptions : CommonOptions {
+struct TalkOptions : CommonOptions, SamplingOptions {
   std::string input;
   std::string output;
   std::string transcript;
-  bool greedy = false;
-  uint64_t seed = 0;
-  double cfg_coef = 0;  // 0: as the checkpoint says
-  std::vector<std::string> conditions;
   [[nodiscard]] bool live() const { return input.empty(); }
 };
 
@@ -39,16 +35,11 @@ void check_usage(const TalkOptions& options, const moshi::LmInfo& lm) {
   }
 }
 
-/// name=value pairs as a structure's text, the form of moshilm's `conditions`.
-std::string conditions_text(const std::vector<std::string>& pairs) {
+/// Conditions as a structure's text, the form of moshilm's `conditions`.
+std::string conditions_text(const moshi::Conditions& conditions) {
   const GstHandle<GstStructure> structure(gst_structure_new_empty("conditions"));
-  for (const std::string& pair : pairs) {
-    const size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw Failure(Status::Usage, "--condition: expected NAME=VALUE, found '" + pair + "'");
-    }
-    gst_structure_set(structure.get(), pair.substr(0, equals).c_str(), G_TYPE_STRING,
-                      pair.substr(equals + 1).c_str(), nullptr);
+  for (const auto& [name, value] : conditions) {
+    gst_structure_set(structure.get(), name.c_str(), G_TYPE_STRING, value.c_str(), nullptr);
   }
   return GstHandle<gchar>(gst_structure_to_string(structure.get())).get();
 }
@@ -59,7 +50,8 @@ GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, u
   set_property(model, "greedy", options.greedy ? "true" : "false");
   set_property(model, "seed", std::to_string(seed));
   if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));
-  if (!options.conditions.empty()) set_property(model, "conditions", conditions_text(options.conditions));
+  if (!options.conditions.empty())
+    set_property(model, "conditions", conditions_text(parse_conditions(options.conditions)));
   return model;
 }
 
@@ -172,16 +164,7 @@ void add_talk(CLI::App& app) {
   command->add_option("OUT.wav", options->output, "The reply (default: the loudspeaker)")->type_name("");
   command->add_option("--transcript", options->transcript, "File for the words, a line of JSON each")
       ->type_name("FILE");
-  command->add_flag("--greedy", options->greedy, "Always the likeliest token");
-  command->add_option("--seed", options->seed, "Same seed, same reply (0: random)")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command
-      ->add_option("--cfg-coef", options->cfg_coef,
-                   "Classifier-free guidance (default: the checkpoint's; 1: off)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--condition", options->conditions,
-                      "NAME=VALUE, for models that take conditions; repeatable");
+  add_sampling_options(*command, *options);
   add_common_options(*command, *options);
   command->footer(
       "Examples:\n"

@@ -21,8 +21,9 @@ __global__ void race_kernel(const float* probabilities, const int64_t* candidate
   int64_t rank = 0;
   for (int64_t i = threadIdx.x; i < limit; i += kThreads) {
     const auto candidate = static_cast<uint32_t>(candidates[b * width + i]);
-    const float value = probabilities[b * width + i] / exponential(static_cast<uint64_t>(seeds[b]),
-                                                                   static_cast<uint64_t>(steps[b]), row, candidate);
+    const float value =
+        probabilities[b * width + i] /
+        exponential(static_cast<uint64_t>(seeds[b]), static_cast<uint64_t>(steps[b]), row, candidate);
     if (value > score) {
       score = value;
       rank = i;

@@ -32,8 +32,8 @@ int64_t bin_of(const checkpoint::ConditionerConfig& config, const std::string& v
   const auto& values = config.possible_values;
   const auto found = std::find(values.begin(), values.end(), value);
   if (found == values.end()) {
-    throw Error(ErrorCode::Settings, "condition " + config.name + ": expected one of " + joined(values) + ", found " +
-                                         value + ": choose one of them");
+    throw Error(ErrorCode::Settings, "condition " + config.name + ": expected one of " + joined(values) +
+                                         ", found " + value + ": choose one of them");
   }
   return found - values.begin();
 }
@@ -46,7 +46,8 @@ ConditionSum::ConditionSum(const checkpoint::LmConfig& config, const nn::Weights
     const auto& all = config.conditioners;
     const auto found = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.name == name; });
     if (found == all.end()) {
-      throw Error(ErrorCode::Settings, "fuser: expected a conditioner named " + name + ", found none in config.json");
+      throw Error(ErrorCode::Settings,
+                  "fuser: expected a conditioner named " + name + ", found none in config.json");
     }
     const nn::Weights scope = weights[name];
     tables_.push_back({*found, scope.get("embed.weight", {found->n_bins + 1, found->dim}, at::kFloat),
@@ -64,14 +65,15 @@ at::Tensor ConditionSum::operator()(const Conditions& conditions) const {
         names.push_back(table.config.name);
       }
       throw Error(ErrorCode::Settings, "expected a condition of this model (" +
-                                           (names.empty() ? std::string("it has none") : joined(names)) + "), found " +
-                                           name + ": leave it out or choose one of them");
+                                           (names.empty() ? std::string("it has none") : joined(names)) +
+                                           "), found " + name + ": leave it out or choose one of them");
     }
   }
   at::Tensor sum;
   for (const Table& table : tables_) {
-    const auto given = std::find_if(conditions.begin(), conditions.end(),
-                                    [&](const auto& condition) { return condition.first == table.config.name; });
+    const auto given = std::find_if(conditions.begin(), conditions.end(), [&](const auto& condition) {
+      return condition.first == table.config.name;
+    });
     const at::Tensor one =
         given == conditions.end()
             ? table.padding

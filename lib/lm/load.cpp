@@ -12,11 +12,13 @@ namespace {
 void check_plain(const checkpoint::TensorFiles& files) {
   for (const std::string& name : files.names()) {
     if (name.find(".lora_A.") != std::string::npos || name.find(".lora_B.") != std::string::npos) {
-      throw Error(ErrorCode::Settings, files.path().string() + ": expected plain weights, found LoRA weights (" + name +
+      throw Error(ErrorCode::Settings, files.path().string() +
+                                           ": expected plain weights, found LoRA weights (" + name +
                                            "): fuse them into the model first");
     }
     if (name.ends_with("_scb")) {
-      throw Error(ErrorCode::Settings, files.path().string() + ": expected plain weights, found 8-bit ones (" + name +
+      throw Error(ErrorCode::Settings, files.path().string() +
+                                           ": expected plain weights, found 8-bit ones (" + name +
                                            "): use the bf16 checkpoint");
     }
   }

@@ -24,7 +24,9 @@ at::Tensor delayed(const at::Tensor& codes, const checkpoint::LmConfig& config) 
   for (int64_t row = 0; row < codes.size(1); ++row) {
     const int64_t delay = config.delays[static_cast<size_t>(row)];
     if (delay < steps) {
-      sequence.select(1, row).narrow(1, 1 + delay, steps - delay).copy_(codes.select(1, row).narrow(1, 0, steps - delay));
+      sequence.select(1, row)
+          .narrow(1, 1 + delay, steps - delay)
+          .copy_(codes.select(1, row).narrow(1, 0, steps - delay));
     }
   }
   return sequence;
@@ -32,13 +34,16 @@ at::Tensor delayed(const at::Tensor& codes, const checkpoint::LmConfig& config) 
 
 /// Moves logits [B, K, T, V] back by their rows' delays, NaN behind them, and masks these and the
 /// codes that are -1 (lm_utils.py, _undelay_sequence).
-std::pair<at::Tensor, at::Tensor> undelayed(const at::Tensor& logits, const at::Tensor& codes, const int* delays) {
+std::pair<at::Tensor, at::Tensor> undelayed(const at::Tensor& logits, const at::Tensor& codes,
+                                            const int* delays) {
   const int64_t steps = logits.size(2);
   at::Tensor moved = at::full_like(logits, std::numeric_limits<double>::quiet_NaN());
   at::Tensor mask = codes != -1;
   for (int64_t row = 0; row < logits.size(1); ++row) {
     const int64_t delay = std::min<int64_t>(delays[row], steps);
-    moved.select(1, row).narrow(1, 0, steps - delay).copy_(logits.select(1, row).narrow(1, delay, steps - delay));
+    moved.select(1, row)
+        .narrow(1, 0, steps - delay)
+        .copy_(logits.select(1, row).narrow(1, delay, steps - delay));
     mask.select(1, row).narrow(1, steps - delay, delay).fill_(false);
   }
   return {moved, mask};
@@ -83,16 +88,17 @@ LanguageModel::LanguageModel(checkpoint::LmConfig config, int generated, const n
     embeddings_.emplace_back(config_.card + 1, dim, config_.norm_emb, 0, weights["emb"][std::to_string(i)]);
   }
   for (int i = 0; i < config_.extra_heads; ++i) {
-    extra_heads_.push_back(weights.get("extra_heads." + std::to_string(i) + ".weight", {config_.extra_heads_dim, dim}));
+    extra_heads_.push_back(
+        weights.get("extra_heads." + std::to_string(i) + ".weight", {config_.extra_heads_dim, dim}));
   }
   if (config_.dep_q == 0) {
     return;
   }
   const int64_t width = config_.depth.dim;
   const int low_rank = config_.depformer_low_rank_embeddings;
-  const int inputs = !config_.depformer_multi_linear   ? 1
+  const int inputs = !config_.depformer_multi_linear  ? 1
                      : config_.depth.schedule.empty() ? config_.dep_q
-                                                       : config_.depth.weight_sets();
+                                                      : config_.depth.weight_sets();
   for (int i = 0; i < inputs; ++i) {
     depth_in_.push_back(weights.get("depformer_in." + std::to_string(i) + ".weight", {width, dim}));
   }
@@ -144,9 +150,10 @@ at::Tensor LanguageModel::embed(const at::Tensor& tokens) const {
   return sum.defined() ? sum + text : text;
 }
 
-at::Tensor LanguageModel::depth_input(int codebook, const at::Tensor& previous, const at::Tensor& hidden) const {
+at::Tensor LanguageModel::depth_input(int codebook, const at::Tensor& previous,
+                                      const at::Tensor& hidden) const {
   const auto index = static_cast<size_t>(codebook);
-  const size_t in = depth_in_.size() == 1 ? 0
+  const size_t in = depth_in_.size() == 1            ? 0
                     : config_.depth.schedule.empty() ? index
                                                      : static_cast<size_t>(config_.depth.schedule[index]);
   const Embedding& embedding = codebook == 0 ? *depth_text_embedding_ : depth_embeddings_[index - 1];
@@ -201,7 +208,8 @@ StepOutput LanguageModel::step(const StepInput& input, LmState& state) const {
   return output;
 }
 
-at::Tensor LanguageModel::depth_forward(const at::Tensor& targets, const at::Tensor& hidden, bool streaming) const {
+at::Tensor LanguageModel::depth_forward(const at::Tensor& targets, const at::Tensor& hidden,
+                                        bool streaming) const {
   const int64_t batch = hidden.size(0);
   const int64_t steps = hidden.size(1);
   const at::Tensor flat = hidden.reshape({batch * steps, 1, hidden.size(2)});

@@ -29,12 +29,12 @@ struct LmState {
 /// One step of a batch of B conversations, N of them guided (classifier-free guidance): these have a
 /// second row without (or with the null) condition, behind the first B.
 struct StepInput {
-  nn::Rows rows;                 ///< B + N slots.
-  at::Tensor tokens;             ///< int64 [B + N, n_q + 1], the model's input at each position.
-  at::Tensor condition;          ///< [B + N, 1, dim] in the model's dtype, or undefined.
-  std::vector<int64_t> guided;   ///< For each of the N rows the row in [0, B) it guides.
-  std::vector<float> guidance;   ///< cfg_coef of each of the N: null + (cond - null) * coef.
-  Sampler text;                  ///< For the B conversations.
+  nn::Rows rows;                ///< B + N slots.
+  at::Tensor tokens;            ///< int64 [B + N, n_q + 1], the model's input at each position.
+  at::Tensor condition;         ///< [B + N, 1, dim] in the model's dtype, or undefined.
+  std::vector<int64_t> guided;  ///< For each of the N rows the row in [0, B) it guides.
+  std::vector<float> guidance;  ///< cfg_coef of each of the N: null + (cond - null) * coef.
+  Sampler text;                 ///< For the B conversations.
   Sampler audio;
 };
 
@@ -85,12 +85,14 @@ class LanguageModel {
 
  private:
   [[nodiscard]] at::Tensor embed(const at::Tensor& tokens) const;
-  [[nodiscard]] at::Tensor depth_input(int codebook, const at::Tensor& previous, const at::Tensor& hidden) const;
+  [[nodiscard]] at::Tensor depth_input(int codebook, const at::Tensor& previous,
+                                       const at::Tensor& hidden) const;
   [[nodiscard]] at::Tensor head(int codebook, const at::Tensor& depth_output) const;
   [[nodiscard]] at::Tensor depth_step(int codebook, const at::Tensor& previous, const at::Tensor& hidden,
                                       nn::TransformerState& state, const nn::Rows& rows) const;
   void restart_depth(LmState& state, int64_t rows) const;
-  [[nodiscard]] at::Tensor depth_forward(const at::Tensor& targets, const at::Tensor& hidden, bool streaming) const;
+  [[nodiscard]] at::Tensor depth_forward(const at::Tensor& targets, const at::Tensor& hidden,
+                                         bool streaming) const;
 
   checkpoint::LmConfig config_;
   int generated_;

@@ -44,18 +44,18 @@ at::Tensor race_on_cpu(const at::Tensor& probabilities, const at::Tensor& candid
 }
 
 at::Tensor race_on_cuda([[maybe_unused]] const at::Tensor& probabilities,
-                        [[maybe_unused]] const at::Tensor& candidates, [[maybe_unused]] const at::Tensor& top_k,
-                        [[maybe_unused]] const at::Tensor& seeds, [[maybe_unused]] const at::Tensor& steps,
-                        [[maybe_unused]] uint32_t stream) {
+                        [[maybe_unused]] const at::Tensor& candidates,
+                        [[maybe_unused]] const at::Tensor& top_k, [[maybe_unused]] const at::Tensor& seeds,
+                        [[maybe_unused]] const at::Tensor& steps, [[maybe_unused]] uint32_t stream) {
 #ifdef MOSHI_CUDA
   at::Tensor tokens = at::empty({probabilities.size(0)}, candidates.options());
   const c10::DeviceGuard device(probabilities.device());
   const c10::Stream current = c10::impl::VirtualGuardImpl(at::kCUDA).getStream(probabilities.device());
   const int status =
       cuda::race(probabilities.const_data_ptr<float>(), candidates.const_data_ptr<int64_t>(),
-                 top_k.const_data_ptr<int64_t>(), seeds.const_data_ptr<int64_t>(), steps.const_data_ptr<int64_t>(),
-                 stream, probabilities.size(0), probabilities.size(1), tokens.mutable_data_ptr<int64_t>(),
-                 current.native_handle());
+                 top_k.const_data_ptr<int64_t>(), seeds.const_data_ptr<int64_t>(),
+                 steps.const_data_ptr<int64_t>(), stream, probabilities.size(0), probabilities.size(1),
+                 tokens.mutable_data_ptr<int64_t>(), current.native_handle());
   if (status != 0) {
     throw Error(ErrorCode::Failed, "sampling kernel failed with CUDA error " + std::to_string(status));
   }

@@ -13,7 +13,7 @@ struct SamplingRow {
   float temperature = 0;  ///< 0 or less: greedy.
   int top_k = 0;          ///< 0: the whole vocabulary.
   uint64_t seed = 0;
-  int64_t step = 0;       ///< Position of the conversation.
+  int64_t step = 0;  ///< Position of the conversation.
 };
 
 /// The sampling settings of a batch, on its device.

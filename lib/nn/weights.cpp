@@ -21,19 +21,27 @@ std::string shape_text(at::IntArrayRef shape) {
 std::optional<at::ScalarType> scalar_type(checkpoint::Dtype dtype) {
   using checkpoint::Dtype;
   switch (dtype) {
-    case Dtype::F64: return at::kDouble;
-    case Dtype::F32: return at::kFloat;
-    case Dtype::F16: return at::kHalf;
-    case Dtype::BF16: return at::kBFloat16;
-    case Dtype::F8E4M3: return at::kFloat8_e4m3fn;
-    case Dtype::F8E5M2: return at::kFloat8_e5m2;
-    default: return std::nullopt;
+    case Dtype::F64:
+      return at::kDouble;
+    case Dtype::F32:
+      return at::kFloat;
+    case Dtype::F16:
+      return at::kHalf;
+    case Dtype::BF16:
+      return at::kBFloat16;
+    case Dtype::F8E4M3:
+      return at::kFloat8_e4m3fn;
+    case Dtype::F8E5M2:
+      return at::kFloat8_e5m2;
+    default:
+      return std::nullopt;
   }
 }
 
 }  // namespace
 
-FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device, LoadMonitor monitor)
+FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device,
+                       LoadMonitor monitor)
     : files_(std::move(files)), dtype_(dtype), device_(device), monitor_(std::move(monitor)) {
   for (const std::string& name : files_.names()) {
     total_ += files_.find(name)->data.size();
@@ -42,7 +50,8 @@ FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::
 
 bool FileSource::has(const std::string& name) const { return files_.find(name) != nullptr; }
 
-at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) {
+at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape,
+                            std::optional<at::ScalarType> dtype) {
   const checkpoint::TensorView* view = files_.find(name);
   const std::string where = files_.path().string() + ": tensor " + name;
   if (view == nullptr) {
@@ -51,12 +60,14 @@ at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape, std:
   }
   if (at::IntArrayRef(view->shape) != shape) {
     throw Error(ErrorCode::WrongType, where + " has shape " + shape_text(view->shape) + ", expected " +
-                                          shape_text(shape) + " by config.json: use the files of one model together");
+                                          shape_text(shape) +
+                                          " by config.json: use the files of one model together");
   }
   const auto stored = scalar_type(view->dtype);
   if (!stored) {
-    throw Error(ErrorCode::WrongType, where + " has type " + std::string(checkpoint::name_of(view->dtype)) +
-                                          ", expected floating point: quantised checkpoints need their own loader");
+    throw Error(ErrorCode::WrongType,
+                where + " has type " + std::string(checkpoint::name_of(view->dtype)) +
+                    ", expected floating point: quantised checkpoints need their own loader");
   }
   // A mapped file is read-only and not aligned: from_blob only ever serves as the source of a copy.
   auto* data = const_cast<std::byte*>(view->data.data());
@@ -88,7 +99,8 @@ void FileSource::check_all_used(const std::function<bool(const std::string&)>& i
 RandomSource::RandomSource(at::ScalarType dtype, at::Device device, uint64_t seed)
     : dtype_(dtype), device_(device), generator_(at::detail::createCPUGenerator(seed)) {}
 
-at::Tensor RandomSource::load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) {
+at::Tensor RandomSource::load(const std::string& name, at::IntArrayRef shape,
+                              std::optional<at::ScalarType> dtype) {
   const auto options = at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_);
   at::Tensor tensor;
   if (name.ends_with("alpha") || name.ends_with("norm1.weight") || name.ends_with("norm2.weight") ||
@@ -123,7 +135,8 @@ Weights::Weights(std::shared_ptr<TensorSource> source, std::string prefix)
 
 Weights Weights::operator[](const std::string& name) const { return Weights(source_, prefix_ + name + "."); }
 
-at::Tensor Weights::get(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) const {
+at::Tensor Weights::get(const std::string& name, at::IntArrayRef shape,
+                        std::optional<at::ScalarType> dtype) const {
   return source_->load(prefix_ + name, shape, dtype);
 }
 

@@ -38,11 +38,13 @@ using LoadMonitor = std::function<void(uint64_t done, uint64_t total)>;
 /// Tensors of a checkpoint, converted one at a time straight from the mapped file.
 class FileSource final : public TensorSource {
  public:
-  FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device, LoadMonitor monitor = {});
+  FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device,
+             LoadMonitor monitor = {});
   [[nodiscard]] bool has(const std::string& name) const override;
   /// Throws WrongType for a missing tensor, another shape (expected and found), or a dtype that is
   /// not floating point.
-  at::Tensor load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) override;
+  at::Tensor load(const std::string& name, at::IntArrayRef shape,
+                  std::optional<at::ScalarType> dtype) override;
 
   [[nodiscard]] const checkpoint::TensorFiles& files() const { return files_; }
   /// Throws WrongType naming the first tensor that no layer asked for; names for which `ignore` is
@@ -64,7 +66,8 @@ class RandomSource final : public TensorSource {
  public:
   RandomSource(at::ScalarType dtype, at::Device device, uint64_t seed);
   [[nodiscard]] bool has(const std::string&) const override { return false; }
-  at::Tensor load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType> dtype) override;
+  at::Tensor load(const std::string& name, at::IntArrayRef shape,
+                  std::optional<at::ScalarType> dtype) override;
 
  private:
   at::ScalarType dtype_;
@@ -87,7 +90,8 @@ class Weights {
   /// `sets` matrices of `shape` under any of the names a projection of attention has had:
   /// `{name}_weight` and `{name}.weight` (all sets stacked on dim 0), `{name}s.{i}.weight` (split).
   /// Reference: moshi/modules/transformer.py, StreamingMultiheadAttention._load_hook.
-  [[nodiscard]] std::vector<at::Tensor> projections(const std::string& name, int sets, at::IntArrayRef shape) const;
+  [[nodiscard]] std::vector<at::Tensor> projections(const std::string& name, int sets,
+                                                    at::IntArrayRef shape) const;
 
  private:
   std::shared_ptr<TensorSource> source_;

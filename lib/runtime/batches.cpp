@@ -47,7 +47,8 @@ void by_codebooks(const std::vector<T*>& frames, const F& run) {
 template <typename V, typename T>
 at::Tensor stacked(const std::vector<T*>& frames, std::vector<V> T::*member, at::Device device) {
   const auto width = static_cast<int64_t>((frames.front()->*member).size());
-  at::Tensor host = at::empty({static_cast<int64_t>(frames.size()), width}, c10::CppTypeToScalarType<V>::value);
+  at::Tensor host =
+      at::empty({static_cast<int64_t>(frames.size()), width}, c10::CppTypeToScalarType<V>::value);
   V* out = host.mutable_data_ptr<V>();
   for (const T* frame : frames) {
     out = std::copy((frame->*member).begin(), (frame->*member).end(), out);
@@ -71,9 +72,15 @@ void unstack(const at::Tensor& tensor, const std::vector<T*>& frames, std::vecto
 
 void Context::run(Stage stage, std::span<Frame* const> batch) {
   switch (stage) {
-    case Stage::Encode: with_errors("encoding", [&] { encode(batch); }); break;
-    case Stage::Decode: with_errors("decoding", [&] { decode(batch); }); break;
-    case Stage::Step: with_errors("the language model's step", [&] { step(batch); }); break;
+    case Stage::Encode:
+      with_errors("encoding", [&] { encode(batch); });
+      break;
+    case Stage::Decode:
+      with_errors("decoding", [&] { decode(batch); });
+      break;
+    case Stage::Step:
+      with_errors("the language model's step", [&] { step(batch); });
+      break;
   }
 }
 
@@ -151,19 +158,21 @@ void Context::step(std::span<Frame* const> batch) {
   slots.insert(slots.end(), null_slots.begin(), null_slots.end());
   conditions.insert(conditions.end(), null_conditions.begin(), null_conditions.end());
 
-  const lm::StepInput input{
-      nn::Rows(slots, device_),
-      at::tensor(tokens, at::kLong).view({static_cast<int64_t>(slots.size()), static_cast<int64_t>(width)}).to(device_),
-      conditions.front().defined() ? at::stack(conditions) : at::Tensor(),
-      guided,
-      guidance,
-      lm::Sampler(text, device_),
-      lm::Sampler(audio, device_)};
+  const lm::StepInput input{nn::Rows(slots, device_),
+                            at::tensor(tokens, at::kLong)
+                                .view({static_cast<int64_t>(slots.size()), static_cast<int64_t>(width)})
+                                .to(device_),
+                            conditions.front().defined() ? at::stack(conditions) : at::Tensor(),
+                            guided,
+                            guidance,
+                            lm::Sampler(text, device_),
+                            lm::Sampler(audio, device_)};
   const lm::StepOutput output = model.step(input, lm_->state);
 
   // The step's one read-back.
   const at::Tensor generated = output.tokens.cpu().contiguous();
-  const at::Tensor heads = output.extra_heads.defined() ? output.extra_heads.cpu().contiguous() : at::Tensor();
+  const at::Tensor heads =
+      output.extra_heads.defined() ? output.extra_heads.cpu().contiguous() : at::Tensor();
   const auto count = static_cast<size_t>(generated.size(1));
   std::vector<int64_t> undelayed(count);
   for (size_t b = 0; b < frames.size(); ++b) {

@@ -100,10 +100,15 @@ uint64_t bytes_at(const checkpoint::TensorFiles& files, size_t element) {
 }  // namespace
 
 Context::CodecPart::CodecPart(mimi::Codec loaded)
-    : model(std::move(loaded)), encoder(model.encoder().make_state(1)), decoder(model.decoder().make_state(1)) {}
+    : model(std::move(loaded)),
+      encoder(model.encoder().make_state(1)),
+      decoder(model.decoder().make_state(1)) {}
 
 Context::LmPart::LmPart(lm::LanguageModel loaded, int most_sessions, uint64_t bytes)
-    : model(std::move(loaded)), max_sessions(most_sessions), weight_bytes(bytes), state(model.make_state(1)) {}
+    : model(std::move(loaded)),
+      max_sessions(most_sessions),
+      weight_bytes(bytes),
+      state(model.make_state(1)) {}
 
 Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options)
     : files_(std::move(files)),
@@ -149,7 +154,8 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
 
 Precision Context::chosen_precision(Precision asked) const {
   if (asked == Precision::Int8) {
-    throw Error(ErrorCode::Settings, "precision: expected auto, f32 or bf16, found int8: this version cannot run it");
+    throw Error(ErrorCode::Settings,
+                "precision: expected auto, f32 or bf16, found int8: this version cannot run it");
   }
   if (asked == Precision::Auto) {
     return device_.is_cpu() ? Precision::F32 : Precision::BF16;
@@ -160,13 +166,14 @@ Precision Context::chosen_precision(Precision asked) const {
 void Context::join_lm(const LmOptions& options) const {
   const Precision loaded = lm_->model.dtype() == at::kFloat ? Precision::F32 : Precision::BF16;
   if (options.precision != Precision::Auto && options.precision != loaded) {
-    throw Error(ErrorCode::Settings, "precision: expected " + to_string(loaded) + " as the model is loaded, found " +
-                                         to_string(options.precision) +
+    throw Error(ErrorCode::Settings, "precision: expected " + to_string(loaded) +
+                                         " as the model is loaded, found " + to_string(options.precision) +
                                          ": use the same precision or another context-id");
   }
   if (options.max_sessions != 0 && options.max_sessions != lm_->max_sessions) {
     throw Error(ErrorCode::Settings, "max-sessions: expected " + std::to_string(lm_->max_sessions) +
-                                         " as the model is loaded, found " + std::to_string(options.max_sessions) +
+                                         " as the model is loaded, found " +
+                                         std::to_string(options.max_sessions) +
                                          ": use the same value or another context-id");
   }
 }
@@ -190,7 +197,8 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
     const uint64_t bytes = bytes_at(files, at::elementSize(dtype));
     check_memory("loading " + files_.lm.string(), bytes);
     lm_ = std::make_unique<LmPart>(
-        lm::load_language_model(config, files, dtype, device_, monitor(progress, cancel)), options.max_sessions, bytes);
+        lm::load_language_model(config, files, dtype, device_, monitor(progress, cancel)),
+        options.max_sessions, bytes);
   };
   bool first = false;
   lm_load_.run(
@@ -223,34 +231,39 @@ ForwardResult Context::forward(std::span<const int64_t> codes, int batch, int st
   const checkpoint::LmConfig& config = model.config();
   const int rows = config.n_q + 1;
   if (batch <= 0 || steps <= 0 || codes.size() != static_cast<size_t>(batch) * rows * steps) {
-    throw Error(ErrorCode::Settings, "codes: expected batch * " + std::to_string(rows) + " * steps values, found " +
-                                         std::to_string(codes.size()));
+    throw Error(ErrorCode::Settings, "codes: expected batch * " + std::to_string(rows) +
+                                         " * steps values, found " + std::to_string(codes.size()));
   }
   for (size_t i = 0; i < codes.size(); ++i) {
     const int64_t row = static_cast<int64_t>(i) / steps % rows;
     const int64_t largest = row == 0 ? config.text_card : config.card;
     if (codes[i] < -1 || codes[i] > largest) {
-      throw Error(ErrorCode::OutOfRange, "codes: expected values from -1 to " + std::to_string(largest) + " in row " +
-                                             std::to_string(row) + ", found " + std::to_string(codes[i]));
+      throw Error(ErrorCode::OutOfRange, "codes: expected values from -1 to " + std::to_string(largest) +
+                                             " in row " + std::to_string(row) + ", found " +
+                                             std::to_string(codes[i]));
     }
   }
   if (streaming && config.temporal.context == 0) {
-    throw Error(ErrorCode::Settings, "expected a model with a context to stream, found none in config.json:"
-                                     " leave out --streaming");
+    throw Error(ErrorCode::Settings,
+                "expected a model with a context to stream, found none in config.json:"
+                " leave out --streaming");
   }
   ForwardResult result;
   engine_.call([&] {
     with_errors("forward", [&] {
-      const at::Tensor input = at::from_blob(const_cast<int64_t*>(codes.data()), {batch, rows, steps}, at::kLong);
+      const at::Tensor input =
+          at::from_blob(const_cast<int64_t*>(codes.data()), {batch, rows, steps}, at::kLong);
       const at::Tensor condition = model.conditions()({});
-      const lm::Logits logits = model.forward(input.to(device_, /*non_blocking=*/false, /*copy=*/true), condition, streaming);
+      const lm::Logits logits =
+          model.forward(input.to(device_, /*non_blocking=*/false, /*copy=*/true), condition, streaming);
       const auto floats = [](const at::Tensor& tensor) {
         const at::Tensor host = tensor.cpu().contiguous();
         return std::vector<float>(host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel());
       };
       const auto bytes = [](const at::Tensor& tensor) {
         const at::Tensor host = tensor.to(at::kByte).cpu().contiguous();
-        return std::vector<uint8_t>(host.const_data_ptr<uint8_t>(), host.const_data_ptr<uint8_t>() + host.numel());
+        return std::vector<uint8_t>(host.const_data_ptr<uint8_t>(),
+                                    host.const_data_ptr<uint8_t>() + host.numel());
       };
       result = {floats(logits.audio), floats(logits.text), bytes(logits.mask), bytes(logits.text_mask)};
     });
@@ -285,8 +298,8 @@ ContextStats Context::stats() const {
     stats.kv_page_bytes = lm_->model.position_bytes();
   }
   if (device_.is_cuda()) {
-    stats.device_allocations =
-        static_cast<uint64_t>(at::getDeviceAllocator(at::kCUDA)->getDeviceStats(device_.index()).num_device_alloc);
+    stats.device_allocations = static_cast<uint64_t>(
+        at::getDeviceAllocator(at::kCUDA)->getDeviceStats(device_.index()).num_device_alloc);
   }
   return stats;
 }

@@ -46,7 +46,7 @@ struct LmFrameState : Frame {
   int64_t slot = -1;
   int64_t null_slot = -1;  ///< Second row of a guided session, else -1.
   Sampling sampling;
-  at::Tensor condition;       ///< [1, dim] in the model's dtype, or undefined.
+  at::Tensor condition;  ///< [1, dim] in the model's dtype, or undefined.
   at::Tensor null_condition;
   bool reset = false;
   lm::TokenRing ring;
@@ -59,7 +59,8 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options);
 
   void load_codec(const ProgressHandler& progress, const Cancellation* cancel) override;
-  void load_lm(const LmOptions& options, const ProgressHandler& progress, const Cancellation* cancel) override;
+  void load_lm(const LmOptions& options, const ProgressHandler& progress,
+               const Cancellation* cancel) override;
   [[nodiscard]] const CodecInfo& codec() const override { return codec_info_; }
   [[nodiscard]] const LmInfo& lm() const override { return lm_info_; }
   [[nodiscard]] const std::string& model() const override { return files_.canonical; }

@@ -82,8 +82,9 @@ std::vector<DeviceInfo> cuda_devices([[maybe_unused]] std::string& problem) {
     info.free_bytes = device.free_bytes;
     info.usable = has_code(device.major, device.minor);
     if (!info.usable) {
-      info.problem = info.name + " (" + info.description + ") is " + info.architecture + ", this build has code for " +
-                     joined_architectures() + ": use --device cpu or a build for this card";
+      info.problem = info.name + " (" + info.description + ") is " + info.architecture +
+                     ", this build has code for " + joined_architectures() +
+                     ": use --device cpu or a build for this card";
     }
     infos.push_back(info);
   }
@@ -122,7 +123,8 @@ BuildInfo build_info() {
 namespace runtime {
 
 at::Device select_device(const std::string& name) {
-  const bool digits = name.size() > 5 && name.size() < 9 && std::all_of(name.begin() + 5, name.end(), ::isdigit);
+  const bool digits =
+      name.size() > 5 && name.size() < 9 && std::all_of(name.begin() + 5, name.end(), ::isdigit);
   if (name != "auto" && name != "cpu" && name != "cuda" && !(name.starts_with("cuda:") && digits)) {
     throw Error(ErrorCode::Settings, "device: expected auto, cpu, cuda or cuda:N, found " + name);
   }
@@ -167,7 +169,8 @@ void with_errors(const std::string& what, const std::function<void()>& action) {
   } catch (const Error&) {
     throw;
   } catch (const c10::OutOfMemoryError&) {
-    throw Error(ErrorCode::NoSpace, what + ": out of device memory: close other programs or use a smaller model");
+    throw Error(ErrorCode::NoSpace,
+                what + ": out of device memory: close other programs or use a smaller model");
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::NoSpace, what + ": out of memory: close other programs or use a smaller model");
   } catch (const c10::Error& error) {

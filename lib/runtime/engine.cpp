@@ -175,7 +175,8 @@ void Engine::run_batch(std::unique_lock<std::mutex>& lock, const std::vector<std
   for (Frame* frame : frames) {
     frame->phase_ = Frame::Phase::Done;
     frame->error_ = error;
-    frame->counters_.add(std::chrono::duration<double, std::milli>(now - frame->submitted_).count(), frames.size());
+    frame->counters_.add(std::chrono::duration<double, std::milli>(now - frame->submitted_).count(),
+                         frames.size());
   }
   done_.notify_all();
 }
@@ -195,7 +196,8 @@ void Engine::loop() {
       return;
     }
     auto wake = Frame::Clock::time_point::max();
-    const auto batch = holds_ > 0 ? std::vector<std::shared_ptr<Frame>>{} : next_batch(Frame::Clock::now(), wake);
+    const auto batch =
+        holds_ > 0 ? std::vector<std::shared_ptr<Frame>>{} : next_batch(Frame::Clock::now(), wake);
     if (!batch.empty()) {
       run_batch(lock, batch);
     } else if (wake == Frame::Clock::time_point::max()) {

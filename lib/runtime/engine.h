@@ -57,7 +57,8 @@ class Engine {
   /// `threads`: computing threads on the CPU. `active_time`: a live frame's session counts as active
   /// that long after its last frame; `batch_window`: how long a frame waits at most for the other
   /// active live sessions.
-  Engine(Runner runner, int threads, std::chrono::nanoseconds active_time, std::chrono::nanoseconds batch_window);
+  Engine(Runner runner, int threads, std::chrono::nanoseconds active_time,
+         std::chrono::nanoseconds batch_window);
   /// Stops after the batch under way; waiting sessions get Cancelled.
   ~Engine();
   Engine(const Engine&) = delete;

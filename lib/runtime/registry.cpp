@@ -29,13 +29,15 @@ checkpoint::ModelFiles files_of(const ContextOptions& options) {
     return checkpoint::resolve_model(options.model);
   }
   if (!options.model.empty()) {
-    throw Error(ErrorCode::Settings, "expected either a model or random weights, found both (" + options.model +
-                                         " and " + options.random_weights + "): leave one out");
+    throw Error(ErrorCode::Settings, "expected either a model or random weights, found both (" +
+                                         options.model + " and " + options.random_weights +
+                                         "): leave one out");
   }
   const std::string& name = options.random_weights;
   checkpoint::ModelFiles files;
   files.canonical = "random:" + name;
-  files.config = name == "7b" || name == "personaplex" ? checkpoint::builtin_config(name) : checkpoint::load_config(name);
+  files.config = name == "7b" || name == "personaplex" ? checkpoint::builtin_config(name)
+                                                       : checkpoint::load_config(name);
   return files;
 }
 

@@ -47,7 +47,8 @@ std::vector<double> histogram(const at::Tensor& logits, float temperature, int t
 
 /// Chi-square of the counts against the softmax over the top k, renormalised; tokens outside must
 /// never be drawn.
-double chi_square(const std::vector<double>& counts, const at::Tensor& logits, float temperature, int64_t top_k) {
+double chi_square(const std::vector<double>& counts, const at::Tensor& logits, float temperature,
+                  int64_t top_k) {
   const at::Tensor all = at::softmax(logits / temperature, -1);
   const auto [top, index] = all.topk(top_k, -1);
   const double sum = top.sum().item<double>();
@@ -69,7 +70,8 @@ TEST(Sampling, DrawsTheRenormalisedTopK) {
     EXPECT_LT(chi_square(histogram(some_logits(), 0.8F, 10, device), some_logits(), 0.8F, 10), 27.9);
     EXPECT_LT(chi_square(histogram(some_logits(), 1.5F, 0, device), some_logits(), 1.5F, kVocabulary), 72.1);
     // More than the vocabulary is all of it.
-    EXPECT_LT(chi_square(histogram(some_logits(), 1.0F, 5000, device), some_logits(), 1.0F, kVocabulary), 72.1);
+    EXPECT_LT(chi_square(histogram(some_logits(), 1.0F, 5000, device), some_logits(), 1.0F, kVocabulary),
+              72.1);
   }
 }
 
@@ -118,7 +120,8 @@ TEST(Philox, MatchesThePublishedVectors) {
   // First words of the known-answer test of Random123 for philox4x32, 10 rounds.
   EXPECT_EQ(cuda::philox(0, 0, 0, 0), 0x6627e8d5U);
   EXPECT_EQ(cuda::philox(~0ULL, ~0ULL, ~0U, ~0U), 0x408f276dU);
-  EXPECT_EQ(cuda::philox(0x299f31d0a4093822ULL, 0x0370734413198a2eULL, 0x85a308d3U, 0x243f6a88U), 0xd16cfe09U);
+  EXPECT_EQ(cuda::philox(0x299f31d0a4093822ULL, 0x0370734413198a2eULL, 0x85a308d3U, 0x243f6a88U),
+            0xd16cfe09U);
 }
 
 TEST(Philox, ExponentialDrawsHaveMeanOne) {

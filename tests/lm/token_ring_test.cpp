@@ -43,9 +43,10 @@ struct Simulation {
 TEST(TokenRing, FollowsMoshisTable) {
   const Simulation run({0, 0, 1, 0, 1}, 2, 4);
   EXPECT_EQ(run.inputs[0], (std::vector<int64_t>{kText, kAudio, kAudio, kAudio, kAudio}));
-  EXPECT_EQ(run.inputs[1], (std::vector<int64_t>{generated(0, 0), generated(1, 0), kAudio, user(3, 1), kAudio}));
-  EXPECT_EQ(run.inputs[2], (std::vector<int64_t>{generated(0, 1), generated(1, 1), generated(2, 1), user(3, 2),
-                                                 user(4, 1)}));
+  EXPECT_EQ(run.inputs[1],
+            (std::vector<int64_t>{generated(0, 0), generated(1, 0), kAudio, user(3, 1), kAudio}));
+  EXPECT_EQ(run.inputs[2], (std::vector<int64_t>{generated(0, 1), generated(1, 1), generated(2, 1),
+                                                 user(3, 2), user(4, 1)}));
   EXPECT_EQ(run.ready, (std::vector<bool>{false, true, true, true}));
   EXPECT_EQ(run.outputs[0], (std::vector<int64_t>{kUngenerated, kUngenerated, kUngenerated}));
   // Frame 1: text and semantic of call 0, acoustic of call 1.

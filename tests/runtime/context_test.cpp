@@ -135,19 +135,28 @@ TEST_F(ContextTest, BadOptionsAreNamed) {
 
 TEST_F(ContextTest, LoadTimeSettingsThatDisagreeNameBoth) {
   const auto context = ExecutionContext::acquire(options);
-  EXPECT_EQ(message_of([&] { context->load_lm({Precision::Int8, 0, false}); }),
+  EXPECT_EQ(message_of([&] {
+              context->load_lm({Precision::Int8, 0, false});
+            }),
             "precision: expected auto, f32 or bf16, found int8: this version cannot run it");
   context->load_lm({Precision::F32, 2, false});
   context->load_lm({Precision::Auto, 0, false});
-  EXPECT_EQ(message_of([&] { context->load_lm({Precision::BF16, 0, false}); }),
-            "precision: expected f32 as the model is loaded, found bf16: use the same precision or another context-id");
-  EXPECT_EQ(message_of([&] { context->load_lm({Precision::Auto, 3, false}); }),
-            "max-sessions: expected 2 as the model is loaded, found 3: use the same value or another context-id");
+  EXPECT_EQ(message_of([&] {
+              context->load_lm({Precision::BF16, 0, false});
+            }),
+            "precision: expected f32 as the model is loaded, found bf16: use the same precision or another "
+            "context-id");
+  EXPECT_EQ(
+      message_of([&] {
+        context->load_lm({Precision::Auto, 3, false});
+      }),
+      "max-sessions: expected 2 as the model is loaded, found 3: use the same value or another context-id");
 }
 
 TEST_F(ContextTest, SessionsNeedTheirPart) {
   const auto context = ExecutionContext::acquire(options);
-  EXPECT_EQ(message_of([&] { context->open_encoder(); }), "expected a loaded codec, found none: call load_codec first");
+  EXPECT_EQ(message_of([&] { context->open_encoder(); }),
+            "expected a loaded codec, found none: call load_codec first");
   EXPECT_EQ(message_of([&] { context->open_lm({}); }),
             "expected a loaded language model, found none: call load_lm first");
 }
@@ -168,7 +177,9 @@ TEST_F(ContextTest, BadFramesAreRefusedBeforeTheyReachTheModel) {
   EXPECT_EQ(message_of([&] { encoder->submit(std::vector<float>(100)); }),
             "pcm: expected 1920 values a frame, found 100");
   const auto decoder = context->open_decoder();
-  EXPECT_EQ(message_of([&] { decoder->submit(std::vector<uint16_t>{1, 24}); }),
+  EXPECT_EQ(message_of([&] {
+              decoder->submit(std::vector<uint16_t>{1, 24});
+            }),
             "expected codes from 0 to 23, found 24: use codes of this model's codec");
   EXPECT_EQ(message_of([&] { decoder->submit(std::vector<uint16_t>{1}); }),
             "codes: expected 2 values a frame, found 1");
@@ -184,8 +195,9 @@ TEST_F(ContextTest, BadFramesAreRefusedBeforeTheyReachTheModel) {
   EXPECT_EQ(code_of([&] { context->open_lm(guided); }), ErrorCode::Settings);
   LmSessionOptions condition;
   condition.conditions = {{"mood", "good"}};
-  EXPECT_EQ(message_of([&] { context->open_lm(condition); }),
-            "expected a condition of this model (it has none), found mood: leave it out or choose one of them");
+  EXPECT_EQ(
+      message_of([&] { context->open_lm(condition); }),
+      "expected a condition of this model (it has none), found mood: leave it out or choose one of them");
 }
 
 TEST_F(ContextTest, CodecSessionsSharingBatchesEqualLoneOnes) {

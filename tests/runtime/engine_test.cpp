@@ -50,7 +50,8 @@ struct Runner {
 
 struct EngineTest : testing::Test {
   Runner runner;
-  Engine engine{[this](Stage stage, std::span<Frame* const> batch) { runner(stage, batch); }, 1, 160ms, 200ms};
+  Engine engine{[this](Stage stage, std::span<Frame* const> batch) { runner(stage, batch); }, 1, 160ms,
+                200ms};
 
   std::shared_ptr<Doubled> open(Stage stage = Stage::Step, bool live = false) {
     auto frame = std::make_shared<Doubled>(stage, live);

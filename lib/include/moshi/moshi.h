@@ -102,13 +102,13 @@ using ProgressHandler = std::function<void(double fraction)>;
 
 /// What the codec (Mimi) of a model is. All from its checkpoint.
 struct CodecInfo {
-  int sample_rate = 0;     ///< Hz, 24000 for Mimi.
-  int frame_size = 0;      ///< Samples a frame, 1920 for Mimi.
-  int64_t frame_ns = 0;    ///< Duration of a frame in nanoseconds, 80,000,000 for Mimi.
-  int codebooks = 0;       ///< Codebooks in use by the published rule (max(dep_q, n_q - dep_q)).
-  int codebooks_max = 0;   ///< Codebooks the codec has.
-  int cardinality = 0;     ///< Codes are in [0, cardinality).
-  std::string codec_id;    ///< "mimi-" + 8 hex digits of the sha256 of the quantizer's tensors.
+  int sample_rate = 0;    ///< Hz, 24000 for Mimi.
+  int frame_size = 0;     ///< Samples a frame, 1920 for Mimi.
+  int64_t frame_ns = 0;   ///< Duration of a frame in nanoseconds, 80,000,000 for Mimi.
+  int codebooks = 0;      ///< Codebooks in use by the published rule (max(dep_q, n_q - dep_q)).
+  int codebooks_max = 0;  ///< Codebooks the codec has.
+  int cardinality = 0;    ///< Codes are in [0, cardinality).
+  std::string codec_id;   ///< "mimi-" + 8 hex digits of the sha256 of the quantizer's tensors.
 };
 
 /// Sampling settings; the LM's defaults come from lm_gen_config in the checkpoint.
@@ -130,19 +130,19 @@ struct ConditionInfo {
 
 /// What the language model is. All from its checkpoint.
 struct LmInfo {
-  std::string model_type;  ///< "moshi", "hibiki", "stt", "tts", "personaplex".
-  int n_q = 0;             ///< Audio streams the model reads.
-  int dep_q = 0;           ///< Audio streams it generates (0: text only).
-  int user_codebooks = 0;  ///< n_q - dep_q (n_q where dep_q is 0): codes needed a frame.
-  int output_codebooks = 0;///< Codebooks of the output to decode: dep_q, 8 for PersonaPlex.
-  int card = 0;            ///< Audio cardinality.
-  int text_card = 0;       ///< Text input cardinality.
-  int text_card_out = 0;   ///< Text output cardinality.
-  int max_delay = 0;       ///< Largest delay D; call D is the first with output.
-  int context = 0;         ///< Steps of history attended to.
+  std::string model_type;    ///< "moshi", "hibiki", "stt", "tts", "personaplex".
+  int n_q = 0;               ///< Audio streams the model reads.
+  int dep_q = 0;             ///< Audio streams it generates (0: text only).
+  int user_codebooks = 0;    ///< n_q - dep_q (n_q where dep_q is 0): codes needed a frame.
+  int output_codebooks = 0;  ///< Codebooks of the output to decode: dep_q, 8 for PersonaPlex.
+  int card = 0;              ///< Audio cardinality.
+  int text_card = 0;         ///< Text input cardinality.
+  int text_card_out = 0;     ///< Text output cardinality.
+  int max_delay = 0;         ///< Largest delay D; call D is the first with output.
+  int context = 0;           ///< Steps of history attended to.
   int text_padding_id = 3;
   int text_end_padding_id = 0;
-  int extra_heads = 0;     ///< Number of extra heads (STT pause prediction).
+  int extra_heads = 0;                      ///< Number of extra heads (STT pause prediction).
   double audio_delay_seconds = 0;           ///< STT: text lags the audio by this.
   double audio_silence_prefix_seconds = 0;  ///< STT: silence to feed before the input.
   Sampling sampling;                        ///< Defaults.
@@ -201,7 +201,7 @@ struct LmSessionOptions {
 struct LmFrame {
   bool ready = false;              ///< False in the first max_delay calls; tokens are -2 then.
   int32_t text = -2;               ///< Text token.
-  std::vector<int32_t> audio;      ///< dep_q codes.
+  std::vector<int32_t> audio;      ///< output_codebooks codes.
   std::vector<float> extra_heads;  ///< Probability of class 0 of each extra head.
 };
 
@@ -222,27 +222,27 @@ class LmSession {
 
 /// Teacher-forced logits, as the reference's LMModel.forward; row-major.
 struct ForwardResult {
-  std::vector<float> logits;          ///< [B, dep_q, T, card]; NaN where delays leave no value.
-  std::vector<float> text_logits;     ///< [B, 1, T, text_card_out].
-  std::vector<uint8_t> mask;          ///< [B, dep_q, T].
-  std::vector<uint8_t> text_mask;     ///< [B, 1, T].
+  std::vector<float> logits;       ///< [B, dep_q, T, card]; NaN where delays leave no value.
+  std::vector<float> text_logits;  ///< [B, 1, T, text_card_out].
+  std::vector<uint8_t> mask;       ///< [B, dep_q, T].
+  std::vector<uint8_t> text_mask;  ///< [B, 1, T].
 };
 
 /// Bytes and counts of a context, for `bench` and `doctor`.
 struct ContextStats {
-  std::string device;             ///< "cpu", "cuda:0".
-  std::string device_name;        ///< "NVIDIA H200", or the CPU's name.
-  std::string precision;          ///< Of the LM, "" before it is loaded.
-  bool graphs = false;            ///< CUDA graphs in use.
+  std::string device;       ///< "cpu", "cuda:0".
+  std::string device_name;  ///< "NVIDIA H200", or the CPU's name.
+  std::string precision;    ///< Of the LM, "" before it is loaded.
+  bool graphs = false;      ///< CUDA graphs in use.
   uint64_t codec_weight_bytes = 0;
   uint64_t lm_weight_bytes = 0;
-  uint64_t lm_step_bytes = 0;     ///< Weight bytes one LM step reads.
+  uint64_t lm_step_bytes = 0;  ///< Weight bytes one LM step reads.
   uint64_t encoder_slot_bytes = 0;
   uint64_t decoder_slot_bytes = 0;
-  uint64_t lm_slot_bytes = 0;     ///< Without KV.
-  uint64_t kv_page_bytes = 0;     ///< One position of the temporal KV of one session.
-  uint64_t device_allocations = 0;///< Device memory segments taken since the context was created.
-  double memory_bandwidth = 0;    ///< Bytes a second the device reads from its memory, measured; 0: unknown.
+  uint64_t lm_slot_bytes = 0;       ///< Without KV.
+  uint64_t kv_page_bytes = 0;       ///< One position of the temporal KV of one session.
+  uint64_t device_allocations = 0;  ///< Device memory segments taken since the context was created.
+  double memory_bandwidth = 0;  ///< Bytes a second the device reads from its memory, measured; 0: unknown.
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that
@@ -315,18 +315,18 @@ class WordAssembler {
 
 /// A device as `doctor` reports it.
 struct DeviceInfo {
-  std::string name;            ///< "cpu" or "cuda:N".
-  std::string description;     ///< Model name.
-  std::string architecture;    ///< "sm_90" for CUDA, the instruction set for the CPU.
-  uint64_t memory_bytes = 0;   ///< Total.
+  std::string name;           ///< "cpu" or "cuda:N".
+  std::string description;    ///< Model name.
+  std::string architecture;   ///< "sm_90" for CUDA, the instruction set for the CPU.
+  uint64_t memory_bytes = 0;  ///< Total.
   uint64_t free_bytes = 0;
   bool usable = true;
-  std::string problem;         ///< Why it is not usable, and what to do.
+  std::string problem;  ///< Why it is not usable, and what to do.
 };
 
 /// What the files of a model hold, as `doctor` reports it.
 struct ModelReport {
-  std::string directory;        ///< Canonical.
+  std::string directory;  ///< Canonical.
   std::string model_type;
   uint64_t lm_tensors = 0;
   uint64_t lm_parameters = 0;
