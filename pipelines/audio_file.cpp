@@ -102,7 +102,7 @@ GstElement* add_audio_source(Pipeline& pipeline, const std::string& path, int ra
       make_bin(pipeline, "input", {source, decode, convert, resample, fill, format}, "src", format);
   gst_element_link(source, decode);
   gst_element_link_many(convert, resample, fill, format, nullptr);
-  pipeline.blame(bin, path, true);
+  pipeline.blame(bin, path, "audio that GStreamer decodes", Status::BadFile);
   return bin;
 }
 
@@ -118,6 +118,6 @@ GstElement* add_wav_sink(Pipeline& pipeline, const std::string& path, const std:
   g_object_set(sink, "location", path.c_str(), nullptr);
   GstElement* bin = make_bin(pipeline, "output", {convert, filter, wav, sink}, "sink", convert);
   gst_element_link_many(convert, filter, wav, sink, nullptr);
-  pipeline.blame(bin, shown_path, false);
+  pipeline.blame(bin, shown_path, "a place to write", Status::Other);
   return bin;
 }

@@ -120,7 +120,7 @@ ordered_json examine_model(const CommonOptions& options, Status& status, std::st
     status = failure.status();
   }
   progress.clear();
-  if (status == Status::BadFile && options.model.empty()) {
+  if (options.model.empty() && !report.contains("directory")) {
     status = Status::Done;
     verdict = "nothing wrong with this machine; name a model with --model to try it";
   } else if (status != Status::Done) {

@@ -110,8 +110,9 @@ void Pipeline::on_buffer(GstElement* element, std::function<void(GstBuffer*)> ha
                     [](gpointer data) { delete static_cast<Context*>(data); });
 }
 
-void Pipeline::blame(GstElement* element, const std::string& path, bool reading) {
-  blames_.push_back({element, path, reading});
+void Pipeline::blame(GstElement* element, const std::string& place, const std::string& expected,
+                     Status status) {
+  blames_.push_back({element, place, expected, status});
 }
 
 void Pipeline::abort_with_current_exception() {
@@ -132,11 +133,7 @@ Failure Pipeline::failure_of(GstMessage* message) const {
         gst_object_has_as_ancestor(GST_MESSAGE_SRC(message), GST_OBJECT(blame.element)) == 0) {
       continue;
     }
-    if (blame.reading) {
-      return {Status::BadFile,
-              blame.path + ": expected audio that GStreamer decodes, found: " + error->message};
-    }
-    return {Status::Other, blame.path + ": expected a place to write, found: " + error->message};
+    return {blame.status, blame.place + ": expected " + blame.expected + ", found: " + error->message};
   }
   return {status_of(*error), error->message};
 }

@@ -46,8 +46,9 @@ class Pipeline {
   /// Calls `handler` for each buffer that reaches the element's sink pad, on the streaming thread; what
   /// it throws ends run().
   void on_buffer(GstElement* element, std::function<void(GstBuffer*)> handler);
-  /// Errors posted from inside `element` mean that `path` cannot be read (`reading`) or written.
-  void blame(GstElement* element, const std::string& path, bool reading);
+  /// An error posted from inside `element` is about `place`, where `expected` was not found; it ends the tool
+  /// with `status`.
+  void blame(GstElement* element, const std::string& place, const std::string& expected, Status status);
   /// Ends run() with the exception under way; for callbacks on streaming threads.
   void abort_with_current_exception();
 
@@ -60,8 +61,9 @@ class Pipeline {
  private:
   struct Blame {
     GstElement* element;
-    std::string path;
-    bool reading;
+    std::string place;
+    std::string expected;
+    Status status;
   };
   [[nodiscard]] Failure failure_of(GstMessage* message) const;
   /// True when the message ends the run.
