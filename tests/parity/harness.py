@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import checkpoints
 import speech
+from presets import preset
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("GST_MOSHI_PARITY_CACHE", HERE.parent.parent / "build" / "parity"))
@@ -48,12 +49,9 @@ def _made(path, make):
     return path
 
 
-_CHECKPOINT_SOURCES = ("checkpoints.py", "presets.py", "sentences.py")
-
-
 def checkpoint(name, **options):
     """Directory of a random checkpoint; options as checkpoints.write_checkpoint."""
-    path = _entry(f"checkpoint-{name}", _CHECKPOINT_SOURCES, options)
+    path = _entry(f"checkpoint-{name}", ("checkpoints.py", "sentences.py"), [preset(name), options])
     if options.get("absolute_urls"):  # these name their own place
         shutil.rmtree(path, ignore_errors=True)
         return checkpoints.write_checkpoint(name, path, **options)
@@ -68,9 +66,10 @@ def spoken(seconds, rate=24000):
     return path, torch.from_numpy(speech.read(path))
 
 
-def reference_tensors(kind, key, make):
-    """The dict of tensors make() gives, from the cache where it was made before. `key` says all it depends on."""
-    path = _entry(kind, _CHECKPOINT_SOURCES + ("reference.py", "speech.py"), key)
+def reference_tensors(kind, model, inputs, make):
+    """The dict of tensors make() gives, from the cache where it was made before of the same model and inputs."""
+    digests = [hashlib.sha256(i.numpy().tobytes()).hexdigest() if isinstance(i, torch.Tensor) else i for i in inputs]
+    path = _entry(kind, ("reference.py",), [model.name, digests])
     _made(path, lambda scratch: save_file({k: v.contiguous() for k, v in make().items()}, scratch))
     return load_file(path)
 

@@ -96,7 +96,7 @@ LM = {
     },
     "hibiki_small": _COMMON | {
         "model_type": "hibiki", "dim": 96, "text_card": 160, "n_q": 32, "dep_q": 16, "card": 256,
-        "num_heads": 3, "num_layers": 2, "hidden_scale": 4.125, "context": 20, "max_period": 100000,
+        "num_heads": 3, "num_layers": 2, "hidden_scale": 4.125, "context": 40, "max_period": 100000,
         "depformer_dim": 48, "depformer_dim_feedforward": 144, "depformer_num_heads": 4,
         "depformer_num_layers": 2, "depformer_low_rank_embeddings": 12,
         "depformer_weights_per_step_schedule": list(range(8)) + [8] * 8,

@@ -28,8 +28,8 @@ def test_spread(name, device):
     def make(dtype, where):
         return reference.forward(reference.load_lm(directory, dtype, where), codes, conditions(name))
 
-    exact = reference_tensors(f"bf16-{name}", "f32", lambda: make(torch.float32, "cpu"))
-    eager = reference_tensors(f"bf16-{name}", ["bf16", device], lambda: make(torch.bfloat16, device))
+    exact = reference_tensors(f"bf16-{name}", directory, ["f32", codes], lambda: make(torch.float32, "cpu"))
+    eager = reference_tensors(f"bf16-{name}", directory, ["bf16", device, codes], lambda: make(torch.bfloat16, device))
     ours = tool_tensors("forward", directory, {"codes": codes}, device=device, precision="bf16")
     for prefix, least_same in [("text_", 0.97), ("", 0.95)]:
         mask = exact[prefix + "mask"]

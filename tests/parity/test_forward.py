@@ -9,7 +9,7 @@ from harness import checkpoint, reference_tensors, tool_tensors
 from presets import LM
 
 PRESETS = [name for name in LM if name != "depth_rms_norm"]
-STEPS = 40  # longer than every preset's context
+STEPS = 50  # longer than every preset's context
 BATCH = 3
 TOLERANCE = {"cpu": 2e-4, "cuda": 1e-3}
 
@@ -32,7 +32,7 @@ def expected(name, codes):
     def make():
         return reference.forward(reference.load_lm(directory), codes, conditions(name))
 
-    return directory, reference_tensors(f"forward-{name}", None, make)
+    return directory, reference_tensors(f"forward-{name}", directory, [codes], make)
 
 
 def conditions(name):

@@ -44,7 +44,7 @@ def case(name, schedule, **options):
             tokens, margin = reference.generate(lm, given["codes"], **masks, **options)
             return {"tokens": tokens, "margin": torch.tensor(margin)}
 
-        result = reference_tensors(f"generate-{name}", [schedule, seed, options], make)
+        result = reference_tensors(f"generate-{name}", directory, [*given.values(), options], make)
         if result["margin"] > CLEAR:
             return directory, given, result["tokens"]
     raise AssertionError("no seed gives choices that are all clear")

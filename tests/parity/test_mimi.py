@@ -32,7 +32,7 @@ class Case:
         self.wav, self.samples = spoken(seconds, self.rate)
         for seed in range(1, 6):
             self.model = checkpoint(name, seed=seed)
-            result = reference_tensors(f"mimi-{name}", seed, self._run)
+            result = reference_tensors(f"mimi-{name}", self.model, [self.samples, self.codebooks], self._run)
             if result["margin"] > CLEAR:
                 break
         assert result["margin"] > CLEAR, "no seed gives codes that are all clear"
