@@ -1,0 +1,68 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""Rows of conversation for the language model: several questions, each answered, some interrupted, some only noise."""
+
+import numpy as np
+
+from model import FRAME_SECONDS
+from voices import SAMPLE_RATE
+
+ROW_FRAMES = 200        # 16 s
+TURNS = 5
+REPLY_AFTER = 6         # frames from the end of the question to the reply's first (still silent) frame
+STOP_AFTER = 6          # frames from the beginning of an interruption to silence
+FAR = 10**6
+
+
+class Dialogues:
+    """Draws rows from a pool of questions whose replies are known."""
+
+    def __init__(self, pool, replies, names, question_words):
+        self.pool, self.reply_lengths = pool, replies["lengths"].numpy()
+        self._reply_index = {name: index for index, name in enumerate(names)}
+        self._word_index = {word: index for index, word in enumerate(question_words)}
+        self._known = 0
+        self._answers = np.zeros(0, np.int64)
+
+    def _answer(self):
+        """Index of the reply to each clip of the pool."""
+        if self._known < len(self.pool):
+            fresh = [self._reply_index[info["reply"]] for info in self.pool.infos[self._known:]]
+            self._answers = np.concatenate([self._answers, np.array(fresh, np.int64)])
+            self._known = len(self._answers)
+        return self._answers
+
+    def draw(self, rng, rows, frames=ROW_FRAMES):
+        """-> dictionary: clips, starts (samples), rates, replies, reply_starts, cuts (all [rows, TURNS]),
+        words [rows, frames] (index of the user's word that ended a moment ago, -1: none), silent [rows]"""
+        answers = self._answer()
+        out = {"clips": np.full((rows, TURNS), -1), "starts": np.zeros((rows, TURNS)), "rates": np.ones((rows, TURNS)),
+               "replies": np.zeros((rows, TURNS), np.int64), "reply_starts": np.full((rows, TURNS), FAR),
+               "cuts": np.full((rows, TURNS), frames), "words": np.full((rows, frames), -1)}
+        out["silent"] = rng.random(rows) < 0.06
+        for row in np.flatnonzero(~out["silent"]):
+            self._fill(rng, out, row, answers, frames)
+        return out
+
+    def _fill(self, rng, out, row, answers, frames):
+        rate = float(np.clip(np.exp(rng.normal(0, 0.13)), 0.72, 1.38)) if rng.random() < 0.75 else 1.0
+        at = rng.uniform(0.1, 2.0) if rng.random() < 0.8 else rng.uniform(2.0, 8.0)  # seconds
+        voice = None
+        for turn in range(TURNS):
+            clip = int(rng.integers(self._known))
+            if at + self.pool.length[clip] / rate / SAMPLE_RATE > frames * FRAME_SECONDS - 0.2:
+                break
+            end = at + self.pool.speech_end[clip] / rate
+            out["clips"][row, turn], out["starts"][row, turn], out["rates"][row, turn] = clip, round(at * SAMPLE_RATE), rate
+            for word, _, word_end in self.pool.infos[clip]["words"]:
+                frame = int((at + word_end / rate) / FRAME_SECONDS) + 2
+                if frame < frames and word in self._word_index:
+                    out["words"][row, frame] = self._word_index[word]
+            first = int(np.ceil(end / FRAME_SECONDS)) + REPLY_AFTER
+            length = int(self.reply_lengths[answers[clip]])
+            out["replies"][row, turn], out["reply_starts"][row, turn] = answers[clip], first
+            if rng.random() < 0.15 and length > 12:  # the user speaks again before the reply ends
+                begin = first + int(rng.integers(4, length - 4))
+                out["cuts"][row, turn] = begin + STOP_AFTER
+                at = (begin + rng.random()) * FRAME_SECONDS
+            else:
+                at = (first + length) * FRAME_SECONDS + rng.exponential(0.8) + 0.1

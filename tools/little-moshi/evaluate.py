@@ -1,0 +1,233 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""Ask an exported model questions that were not in its training, and write what came out as Markdown tables.
+
+The model runs in the reference package, moshi 0.2.13, greedy. Sets: known voices with unseen combinations of content,
+phrasing and voice; speakers made from them by shifting pitch and formants; unheard variants of espeak-ng; and the
+speakers slt (flite) and ked (festival), never trained on.
+The replies' audio is read by pocketsphinx with a grammar of all replies, beside the synthesiser's own audio.
+"""
+
+import argparse
+import random
+import subprocess
+import tempfile
+import wave as wave_file
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from moshi.models.loaders import CheckpointInfo
+
+import domain
+import voices
+from make_data import engines, make_lexicon, speak_replies
+from model import FRAME, FRAME_SECONDS, PAD, END_PAD
+from respond import ANSWER, LISTEN, converse, text_of
+from voices import SAMPLE_RATE
+
+LEVEL = 0.1  # RMS of the questions
+BATCH = 32
+PRONUNCIATIONS = {"kathmandu": "K AE T M AE N D UW", "moshi": "M OW SH IY", "oink": "OY NG K", "rabat": "R AH B AA T"}
+SPHINX = Path("/usr/share/pocketsphinx/model/en-us")
+
+
+def load(folder):
+    """The reference's own loader on the exported folder, in float32. -> (mimi, lm, tokenizer)"""
+    info = CheckpointInfo.from_hf_repo(
+        "local", moshi_weights=folder / "model.safetensors", mimi_weights=folder / "mimi.safetensors",
+        tokenizer=folder / "tokenizer.model", config_path=folder / "config.json", mimi_config_path=folder / "mimi.json")
+    return info.get_mimi(), info.get_moshi(dtype=torch.float32).eval(), info.get_text_tokenizer()
+
+
+def speak_with_festival(questions, voice):
+    """int16 arrays at SAMPLE_RATE, all from one run of festival."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = "".join(f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{folder}/{index}.wav" (quote riff))\n'
+                         for index, text in enumerate(questions))
+        subprocess.run(["festival", "--pipe"], input=f"(voice_{voice})\n{script}", text=True, check=True)
+        waves = []
+        for index in range(len(questions)):
+            with wave_file.open(f"{folder}/{index}.wav") as file:
+                pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+                waves.append(voices.resample(pcm, file.getframerate()))
+        return waves
+
+
+def make_questions(count, seed):
+    """-> {set: [(info, pcm)]}"""
+    rng, lexicon, spoken_by = random.Random(seed), make_lexicon(1), engines()
+    sets = defaultdict(list)
+
+    def speak(name, draw_voice, held_out):
+        while len(sets[name]) < count:
+            topic, question, reply = domain.draw(rng)
+            voice, function = draw_voice()
+            if held_out and not domain.is_held_out(question, voice):
+                continue
+            utterance = function(spoken_by, question, lexicon)
+            if utterance is not None:
+                info = {"topic": topic, "question": question, "reply": reply, "voice": voice}
+                sets[name].append((info, utterance.pcm))
+
+    def unheard(engine):
+        while True:
+            voice, function = voices.draw_voice(rng, held_out=True)
+            if voice.startswith(engine):
+                return voice, function
+
+    def known(made):
+        while True:
+            voice, function = voices.draw_voice(rng)
+            if voice.endswith("+") == made:
+                return voice, function
+
+    speak("known voices", lambda: known(False), True)
+    speak("speakers made from known voices", lambda: known(True), True)
+    speak("unheard espeak-ng variants", lambda: unheard("espeak"), False)
+    speak("unheard speaker slt", lambda: unheard("flite"), False)
+    drawn = [domain.draw(rng) for _ in range(count)]
+    spoken = speak_with_festival([question for _, question, _ in drawn], "ked_diphone")
+    sets["unheard speaker ked"] = [({"topic": t, "question": q, "reply": r, "voice": "festival:ked"}, pcm)
+                                   for (t, q, r), pcm in zip(drawn, spoken)]
+    return sets
+
+
+def telephone(waves):
+    spectrum = np.fft.rfft(waves)
+    hertz = np.fft.rfftfreq(waves.shape[1], 1 / SAMPLE_RATE)
+    return np.fft.irfft(spectrum * ((hertz > 300) & (hertz < 3400)), waves.shape[1])
+
+
+def noisy(waves, decibels=10):
+    return waves + np.random.default_rng(3).normal(0, LEVEL * 10 ** (-decibels / 20), waves.shape)
+
+
+def opus(waves):
+    """Through Opus at 16 kbit/s, all rows as one stream."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_wave(f"{folder}/in.wav", waves.reshape(-1), SAMPLE_RATE)
+        pipeline = (f"filesrc location={folder}/in.wav ! wavparse ! audioconvert ! opusenc bitrate=16000 ! opusdec ! "
+                    f"audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate={SAMPLE_RATE},channels=1 ! "
+                    f"filesink location={folder}/out.raw")
+        subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True)
+        out = np.fromfile(f"{folder}/out.raw", np.int16)[:waves.size] / 32768
+    return np.pad(out, (0, waves.size - len(out))).reshape(waves.shape)
+
+
+CONDITIONS = {"clean": lambda w: w, "telephone band": telephone, "noise 10 dB": noisy, "Opus 16 kbit/s": opus}
+
+
+def question_rows(pcms):
+    """-> (waves [B, samples], end of each question in seconds)"""
+    begin = int(LISTEN * SAMPLE_RATE)
+    length = begin + max(map(len, pcms)) + int(ANSWER * SAMPLE_RATE)
+    waves = np.zeros((len(pcms), -(-length // FRAME) * FRAME))
+    ends = []
+    for row, pcm in zip(waves, pcms):
+        clip = pcm / 32768
+        row[begin:begin + len(pcm)] = clip * (LEVEL / np.sqrt((clip**2).mean()))
+        ends.append((begin + np.flatnonzero(np.abs(clip) > 0.01 * np.abs(clip).max())[-1]) / SAMPLE_RATE)
+    return waves, np.array(ends)
+
+
+def ask(model, questions, condition, audio=False):
+    """-> ([answer], [seconds from the question's end to the first word], [reply wave])"""
+    mimi, lm, tokenizer = model
+    answers, delays, replies = [], [], []
+    for begin in range(0, len(questions), BATCH):
+        waves, ends = question_rows([pcm for _, pcm in questions[begin:begin + BATCH]])
+        tokens = converse(mimi, lm, torch.from_numpy(CONDITIONS[condition](waves)).float())
+        for row, end in zip(tokens[:, 0].tolist(), ends):
+            answers.append(text_of(row, tokenizer))
+            words = [index for index, token in enumerate(row) if token not in (PAD, END_PAD)]
+            # Token frame 0 leaves after the second audio frame, and sounds from then on.
+            delays.append((words[0] + 2) * FRAME_SECONDS - end if words else np.nan)
+        if audio:
+            mimi.set_num_codebooks(tokens.shape[1] - 1)
+            with torch.no_grad():
+                replies += list(mimi.decode(tokens[:, 1:])[:, 0].numpy())
+    return answers, delays, replies
+
+
+def save_wave(path, samples, rate):
+    with wave_file.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes())
+
+
+def recognise(waves):
+    """What pocketsphinx's own English model reads in each wave, out of all replies."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for index, samples in enumerate(waves):
+            count = len(samples) * 2 // 3
+            save_wave(folder / f"{index}.wav", np.fft.irfft(np.fft.rfft(samples)[:count // 2 + 1], count) * 2 / 3, 16000)
+        (folder / "list").write_text("\n".join(map(str, range(len(waves)))))
+        (folder / "replies.jsgf").write_text("#JSGF V1.0;\ngrammar replies;\npublic <reply> = " +
+                                             " | ".join(domain.replies()) + ";\n")
+        words = (SPHINX / "cmudict-en-us.dict").read_text()
+        (folder / "words").write_text(words + "".join(f"{word} {phones}\n" for word, phones in PRONUNCIATIONS.items()))
+        subprocess.run(["pocketsphinx_batch", "-hmm", str(SPHINX / "en-us"), "-jsgf", str(folder / "replies.jsgf"),
+                        "-dict", str(folder / "words"), "-ctl", str(folder / "list"), "-cepdir", name, "-cepext", ".wav",
+                        "-adcin", "yes", "-adchdr", "44", "-hyp", str(folder / "heard"), "-logfn", "/dev/null"], check=True)
+        heard = {}
+        for line in (folder / "heard").read_text().splitlines():
+            text, _, key = line.rpartition("(")
+            heard[int(key.split()[0])] = text.strip()
+        return [heard.get(index, "") for index in range(len(waves))]
+
+
+def share(flags):
+    return f"{100 * np.mean(flags):.1f} %" if len(flags) else "-"
+
+
+def table(head, rows):
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+
+
+def report(model, count, degraded, seed):
+    sets = make_questions(count, seed)
+    topics, rows, delays, by_topic, lines = list(domain.TOPICS), [], [], defaultdict(list), []
+    for name, questions in sets.items():
+        row = [name, len(questions)]
+        for condition in CONDITIONS:
+            chosen = questions if condition == "clean" else questions[:degraded]
+            answers, waits, replies = ask(model, chosen, condition, audio=condition == "clean" and name == "known voices")
+            right = [answer == info["reply"] for answer, (info, _) in zip(answers, chosen)]
+            row.append(share(right))
+            if condition == "clean":
+                delays += waits
+                for ok, (info, _) in zip(right, chosen):
+                    by_topic[name, info["topic"]].append(ok)
+            if replies:
+                heard = recognise(replies)
+                same = [text == answer for text, answer in zip(heard, answers)]
+                lines.append(f"Recognised as the words of the reply's own text: {share(same)} of {len(heard)} replies.")
+        rows.append(row)
+        print(row, flush=True)
+    originals = speak_replies(make_lexicon(1))
+    heard = recognise([utterance.pcm / 32768 for utterance, _ in originals])
+    lines.append("The same recogniser on the synthesiser's own audio: " +
+                 share([text == info["reply"] for text, (_, info) in zip(heard, originals)]) + f" of {len(heard)} replies.")
+    waits = np.array(delays)
+    waits = waits[~np.isnan(waits)]
+    lines.append(f"From the end of the question to the reply's first word: median {np.median(waits):.2f} s, "
+                 f"95th percentile {np.percentile(waits, 95):.2f} s ({len(waits)} replies).")
+    return "\n".join([
+        table(["right answers", "questions", *CONDITIONS], rows),
+        table(["clean, by topic", *topics], [[name, *(share(by_topic[name, t]) for t in topics)] for name in sets]), *lines])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="an exported model")
+    parser.add_argument("--questions", type=int, default=100, help="questions in each of the four sets")
+    parser.add_argument("--degraded", type=int, default=100, help="of those, how many also in each other condition")
+    parser.add_argument("--seed", type=int, default=99)
+    options = parser.parse_args()
+    print(report(load(options.folder), options.questions, options.degraded, options.seed))
+
+
+if __name__ == "__main__":
+    main()

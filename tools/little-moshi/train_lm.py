@@ -1,0 +1,172 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""Train the language model on conversations over the frozen codec, for a number of seconds."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import domain
+from augment import augment
+from common import Budget, Captured, learning_rate, log, save, set_learning_rate
+from data import Pool, level_gains, to_device
+from dialogue import ROW_FRAMES, Dialogues
+from model import FRAME, HEARD, PAD, SPOKEN, make_lm, make_mimi, train_tokenizer
+from replies import paste, reply_texts
+from respond import answer_questions
+
+ROWS = 64
+WORD_HEAD = 0.3      # weight of naming the user's words, in training only
+PAD_WEIGHT = 0.3
+SILENCE_WEIGHT = 0.05
+
+
+class Trainer:
+    def __init__(self, options, device):
+        self.device, self.options = device, options
+        codec = torch.load(options.codec, map_location="cpu")
+        self.mimi = make_mimi(device)
+        self.mimi.load_state_dict(codec["mimi"])
+        self.mimi.eval().requires_grad_(False)
+        self.mimi.set_num_codebooks(HEARD)
+        self.replies, self.names = codec["replies"], codec["names"]
+        state = torch.load(options.resume, map_location="cpu") if options.resume else {}
+        self.tokenizer_bytes = state.get("tokenizer") or self._new_tokenizer()
+        self.tokenizer = sentencepiece.SentencePieceProcessor(model_proto=self.tokenizer_bytes)
+        self.words = domain.question_words()
+        self.lm = make_lm(self.tokenizer.vocab_size(), device)
+        self.word_head = nn.Linear(self.lm.dim, len(self.words)).to(device)
+        if state:
+            self.lm.load_state_dict(state["lm"])
+            self.word_head.load_state_dict(state["word_head"])
+        self.lm.train()
+        self.users = Pool(options.data, "train-*.npz", device, options.hours)
+        moshi = Pool(options.data, "moshi.npz", device, 1)
+        self.users.wait(options.least_clips)
+        moshi.wait(len(self.names))
+        self.texts = reply_texts(moshi, self.tokenizer, self.replies["codes"].shape[1]).to(device)
+        self.codes = self.replies["codes"].to(device)
+        self.silence = self.replies["silence"].to(device)
+        self.padding = torch.tensor(PAD, device=device)
+        self.dialogues = Dialogues(self.users, self.replies, self.names, self.words)
+        graph = device.type == "cuda"
+        self.parameters = list(self.lm.parameters()) + list(self.word_head.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=torch.tensor(1e-3, device=device) if graph else 1e-3, betas=(0.9, 0.95),
+            weight_decay=0.05, fused=graph, capturable=graph)
+        self.update = Captured(self._update, device)
+        self.rng = np.random.default_rng(options.seed)
+
+    @staticmethod
+    def _new_tokenizer():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "tokenizer.model"
+            train_tokenizer(path)
+            return path.read_bytes()
+
+    @torch.no_grad()
+    def batch(self, strength):
+        """-> codes [B, 1 + SPOKEN + HEARD, T], audible [B, T] (Moshi speaks), words [B, T]"""
+        plan = self.dialogues.draw(self.rng, ROWS)
+        on = lambda array: to_device(array, self.device)
+        wave = self.users.waves(plan["clips"], plan["starts"], plan["rates"],
+                                level_gains(self.rng, self.users, plan["clips"], -36, -14), ROW_FRAMES * FRAME)
+        heard_wave = augment(wave, strength, on(plan["silent"])[:, None])
+        with torch.autocast(self.device.type, torch.bfloat16):
+            latent = self.mimi._encode_to_unquantized_latent(heard_wave[:, None])
+        heard = self.mimi.quantizer.encode(latent.float())
+        heard = torch.where(torch.rand(ROWS, 1, ROW_FRAMES, device=self.device) < 0.03, -1, heard)
+        where = [on(plan[name]) for name in ("replies", "reply_starts", "cuts")]
+        spoken = paste(self.codes, *where, ROW_FRAMES, self.silence).transpose(1, 2)
+        text = paste(self.texts, *where, ROW_FRAMES, self.padding)
+        audible = (spoken != self.silence[:, None]).any(1)
+        return torch.cat([text[:, None], spoken, heard], 1), audible, on(plan["words"])
+
+    def _update(self, codes, audible, words):
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            hidden = {}
+            handle = self.lm.out_norm.register_forward_hook(lambda _, __, output: hidden.update(out=output))
+            output = self.lm(codes)
+            handle.remove()
+            named = self.word_head(hidden["out"])
+        text = codes[:, 0]
+        weight = torch.where(text == PAD, PAD_WEIGHT, 1.0)
+        text_loss = (F.cross_entropy(output.text_logits[:, 0].float().transpose(1, 2), text, reduction="none")
+                     * weight).sum() / weight.sum()
+        logits = torch.where(output.mask[..., None], output.logits.float(), 0.0)
+        entropy = F.cross_entropy(logits.flatten(0, 2), codes[:, 1:1 + SPOKEN].flatten(), reduction="none")
+        weight = (torch.where(audible, 1.0, SILENCE_WEIGHT)[:, None] * output.mask).flatten()
+        audio_loss = (entropy * weight).sum() / weight.sum()
+        present = words >= 0
+        word_entropy = F.cross_entropy(named.float().transpose(1, 2), words.clamp(min=0), reduction="none")
+        word_loss = (word_entropy * present).sum() / present.sum().clamp(min=1)
+        self.optimizer.zero_grad(set_to_none=True)
+        (2.0 * text_loss + audio_loss + WORD_HEAD * word_loss).backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        return text_loss.detach(), audio_loss.detach(), word_loss.detach()
+
+    def save(self):
+        weights = {name: value.to(torch.bfloat16) for name, value in self.lm.state_dict().items()}
+        save(self.options.out, lm=weights, word_head=self.word_head.state_dict(),
+             tokenizer=self.tokenizer_bytes)
+
+    def train(self):
+        budget, step = Budget(self.options.seconds), 0
+        while budget.progress < 1:
+            self.users.poll()
+            strength = 1.0 if self.options.resume else float(np.clip(budget.progress / 0.3, 0.2, 1))
+            set_learning_rate(self.optimizer, learning_rate(step, budget.progress, self.options.peak))
+            text, audio, word = self.update(*self.batch(strength))
+            step += 1
+            if budget.due("log", 5):
+                log(stage="lm", seconds=budget.elapsed, step=step, clips=len(self.users), text=float(text),
+                    audio=float(audio), word=float(word))
+            if budget.due("save", 60):
+                self.save()
+        self.save()
+
+    def test(self):
+        """Answer the test questions one turn each; log the share of exactly right texts."""
+        self.lm.eval()
+        for name in ("known", "unheard"):
+            pool = Pool(self.options.data, f"test-{name}*.npz", self.device, 1)
+            pool.wait(100)
+            answers = answer_questions(self.mimi, self.lm, self.tokenizer, pool, np.arange(min(len(pool), 256)))
+            right = [a == i["reply"] for a, i in zip(answers, pool.infos)]
+            topics = sorted({i["topic"] for i in pool.infos})
+            by_topic = {t: np.mean([r for r, i in zip(right, pool.infos) if i["topic"] == t]).round(2).item()
+                        for t in topics if any(i["topic"] == t for i in pool.infos[:len(right)])}
+            log(stage="lm test", set=name, right=float(np.mean(right)), topics=by_topic)
+            for answer, info in list(zip(answers, pool.infos))[:6]:
+                print(f"  {info['voice']}: {info['question']!r} -> {answer!r}, expected {info['reply']!r}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder that make_data fills")
+    parser.add_argument("--codec", required=True, help="checkpoint of train_codec after its hearing stage")
+    parser.add_argument("--out", required=True, help="checkpoint to write")
+    parser.add_argument("--resume", help="checkpoint to start from")
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--hours", type=float, default=150, help="room for speech in GPU memory, 173 MB an hour")
+    parser.add_argument("--least-clips", type=int, default=5000, help="clips to wait for at the start")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
+    trainer = Trainer(options, device)
+    trainer.train()
+    trainer.test()
+
+
+if __name__ == "__main__":
+    main()
