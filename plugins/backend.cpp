@@ -157,7 +157,11 @@ void Backend::open(const char* what, Load load) {
   if (ask)
     gst_element_post_message(element_, gst_message_new_need_context(GST_OBJECT(element_), context_type));
 
-  context_ = moshi::ExecutionContext::acquire(options());
+  auto context = moshi::ExecutionContext::acquire(options());
+  {
+    const ObjectLock lock(element_);
+    context_ = std::move(context);
+  }
   loader_.start(std::string("Loading the ") + what + " of " + context_->model(),
                 [context = context_, load = std::move(load)](const moshi::ProgressHandler& progress,
                                                              const moshi::Cancellation& cancel) {
@@ -167,7 +171,14 @@ void Backend::open(const char* what, Load load) {
 
 void Backend::close() {
   loader_.cancel();
-  context_.reset();
+  std::shared_ptr<moshi::ExecutionContext> context;  // Freed outside of the lock.
+  const ObjectLock lock(element_);
+  context.swap(context_);
+}
+
+std::shared_ptr<moshi::ExecutionContext> Backend::find_context() const {
+  const ObjectLock lock(element_);
+  return context_;
 }
 
 void Backend::unblock() {

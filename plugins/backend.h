@@ -61,9 +61,10 @@ class Backend {
   /// Waits until the model is loaded; see Loader::wait().
   GstFlowReturn wait_loaded();
 
-  /// The context, valid from open() to close().
+  /// The context, for the stream's threads: it stays from open() to close().
   [[nodiscard]] moshi::ExecutionContext& context() const { return *context_; }
-  [[nodiscard]] bool is_open() const { return context_ != nullptr; }
+  /// The same for threads that do not belong to the stream; null when closed.
+  [[nodiscard]] std::shared_ptr<moshi::ExecutionContext> find_context() const;
   [[nodiscard]] const moshi::Cancellation* cancellation() const { return &cancellation_; }
   [[nodiscard]] GstClockTime budget() const { return latency_ms_ * GST_MSECOND; }
   Figures& figures() { return figures_; }
@@ -97,7 +98,7 @@ class Backend {
   moshi::ContextOptions injected_;
   std::atomic<unsigned> latency_ms_;
 
-  std::shared_ptr<moshi::ExecutionContext> context_;
+  std::shared_ptr<moshi::ExecutionContext> context_;  // Changed under the object lock.
   Loader loader_;
   moshi::Cancellation cancellation_;
   Figures figures_;

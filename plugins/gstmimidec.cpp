@@ -138,10 +138,9 @@ static void gst_mimi_dec_set_context(GstElement* element, GstContext* context) {
 }
 
 static GstCaps* gst_mimi_dec_getcaps(GstAudioDecoder* decoder, GstCaps* filter) {
-  const GstMimiDecPrivate* priv = PRIV(decoder);
-  return gstmoshi::mimi_sink_caps(GST_AUDIO_DECODER_SINK_PAD(decoder),
-                                  priv->backend.is_open() ? &priv->backend.context().codec() : nullptr, 1,
-                                  filter);
+  const auto context = PRIV(decoder)->backend.find_context();
+  return gstmoshi::mimi_sink_caps(GST_AUDIO_DECODER_SINK_PAD(decoder), context ? &context->codec() : nullptr,
+                                  1, filter);
 }
 
 static GstAudioInfo output_info(const GstMimiDecPrivate* priv) {

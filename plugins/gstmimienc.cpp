@@ -78,9 +78,8 @@ GST_ELEMENT_REGISTER_DEFINE(mimienc, "mimienc", GST_RANK_NONE, gst_mimi_enc_get_
 #define PRIV(object) (GST_MIMI_ENC(object)->priv)
 
 static void set_latency(GstMimiEnc* self, GstClockTime budget) {
-  GstMimiEncPrivate* priv = self->priv;
-  const GstClockTime frame =
-      priv->backend.is_open() ? static_cast<GstClockTime>(priv->backend.context().codec().frame_ns) : 0;
+  const auto context = self->priv->backend.find_context();
+  const GstClockTime frame = context ? static_cast<GstClockTime>(context->codec().frame_ns) : 0;
   gst_audio_encoder_set_latency(GST_AUDIO_ENCODER(self), frame + budget, frame + budget);
 }
 
@@ -138,11 +137,11 @@ static void gst_mimi_enc_set_context(GstElement* element, GstContext* context) {
 // What the codec takes; to a question that excludes it the answer is what the template allows, so that
 // set_format can say what is wrong.
 static GstCaps* gst_mimi_enc_getcaps(GstAudioEncoder* encoder, GstCaps* filter) {
-  GstMimiEncPrivate* priv = PRIV(encoder);
+  const auto context = PRIV(encoder)->backend.find_context();
   GstCaps* all = gst_pad_get_pad_template_caps(GST_AUDIO_ENCODER_SINK_PAD(encoder));
-  if (priv->backend.is_open()) {
+  if (context) {
     GstCaps* caps = gst_caps_copy(all);
-    gst_caps_set_simple(caps, "rate", G_TYPE_INT, priv->backend.context().codec().sample_rate, nullptr);
+    gst_caps_set_simple(caps, "rate", G_TYPE_INT, context->codec().sample_rate, nullptr);
     if (filter == nullptr || gst_caps_can_intersect(filter, caps)) gst_caps_replace(&all, caps);
     gst_caps_unref(caps);
   }

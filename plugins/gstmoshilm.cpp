@@ -232,9 +232,9 @@ static gboolean gst_moshi_lm_sink_query(GstPad* pad, GstObject* parent, GstQuery
   if (GST_QUERY_TYPE(query) != GST_QUERY_CAPS) return gst_pad_query_default(pad, parent, query);
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
-  const bool known = priv->backend.is_open();
-  GstCaps* caps = gstmoshi::mimi_sink_caps(pad, known ? &priv->backend.context().codec() : nullptr,
-                                           known ? priv->backend.context().lm().user_codebooks : 1, filter);
+  const auto context = priv->backend.find_context();
+  GstCaps* caps = gstmoshi::mimi_sink_caps(pad, context ? &context->codec() : nullptr,
+                                           context ? context->lm().user_codebooks : 1, filter);
   gst_query_set_caps_result(query, caps);
   gst_caps_unref(caps);
   return TRUE;

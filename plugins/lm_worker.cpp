@@ -90,7 +90,7 @@ void LmWorker::set_playing(bool playing) {
 
 void LmWorker::forget_stream() {
   gst_segment_init(&segment_, GST_FORMAT_TIME);
-  if (backend_.is_open()) timeline_.reset(backend_.context().codec().sample_rate);
+  timeline_.reset(backend_.context().codec().sample_rate);
   shift_ = 0;
   discont_ = true;
   text_started_.reset();
