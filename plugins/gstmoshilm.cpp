@@ -25,7 +25,7 @@
  * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! moshilm ! mimidec ! audioconvert ! wavenc ! filesink location=reply.wav
  * ]| Writes the model's spoken reply to a recording.
  * |[
- * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! moshilm name=lm lm.src ! fakesink lm.text_src ! filesink location=reply.txt async=false
+ * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! moshilm name=lm lm.src ! fakesink lm.text_src ! filesink location=reply.txt
  * ]| Writes what the model says as text.
  */
 // clang-format on

@@ -8,4 +8,4 @@ static gboolean plugin_init(GstPlugin* plugin) {
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, moshi,
                   "Full-duplex speech models of the Moshi family", plugin_init, PACKAGE_VERSION, "MIT/X11",
-                  PACKAGE, "https://github.com/gst-moshi/gst-moshi")
+                  PACKAGE, "Unknown package origin")
