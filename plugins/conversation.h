@@ -30,6 +30,7 @@ class Conversation {
   std::optional<Column> end_input(const moshi::Cancellation* cancel);
   /// Whether the model knows an end mark (Hibiki).
   [[nodiscard]] bool has_end_mark() const { return info_.model_type == "hibiki"; }
+  [[nodiscard]] moshi::SessionStats stats() const { return session_->stats(); }
   /// The next frame starts a new conversation.
   void restart() { fresh_ = true; }
 

@@ -24,7 +24,8 @@ using EventPtr = std::unique_ptr<GstEvent, EventUnref>;
 struct UserFrame {
   std::vector<uint16_t> codes;
   GstClockTime pts = GST_CLOCK_TIME_NONE;
-  bool dropped = false;  ///< Only its time is left.
+  GstClockTime arrival = GST_CLOCK_TIME_NONE;  ///< Running time at which it came; none without a clock.
+  bool dropped = false;                        ///< Only its time is left.
 };
 
 /// What the sink pad hands to the source pad's task: frames and serialized events in order.

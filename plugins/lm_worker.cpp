@@ -42,6 +42,7 @@ GstFlowReturn LmWorker::chain(GstBuffer* buffer, LatePolicy policy, size_t max_b
   frame.codes = read_codes(buffer, input_.codebooks, backend_.context().lm().user_codebooks,
                            backend_.context().codec().cardinality);
   frame.pts = GST_BUFFER_PTS(buffer);
+  frame.arrival = gst_element_get_current_running_time(element_);
   GstClockTime dropped = GST_CLOCK_TIME_NONE;
   const GstFlowReturn flow = queue_.push(std::move(frame), {live_, policy, max_backlog}, &dropped);
   if (flow != GST_FLOW_OK) return flow;
@@ -146,6 +147,19 @@ GstFlowReturn LmWorker::finish(GstFlowReturn flow) {
   return flow;
 }
 
+// Upstream's word on its latency, or up to a frame more where it does not keep it: a slow encoder's frames
+// are late, not lost.
+void LmWorker::note_arrival(const UserFrame& frame) {
+  const GstClockTime running = gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, frame.pts);
+  GstClockTime seen = 0;
+  if (GST_CLOCK_TIME_IS_VALID(frame.arrival) && GST_CLOCK_TIME_IS_VALID(running) && frame.arrival > running) {
+    seen = frame.arrival - running;
+  }
+  const GstClockTime least = upstream_latency_;
+  delay_ = std::clamp(std::max(seen, delay_ - delay_ / 32), least, least + frame_ns());
+}
+
+// When silence must be stepped in place of the next frame, so that its answer is still in time.
 GstClockTime LmWorker::silence_deadline(GstClock* clock) const {
   const GstClockTime next = timeline_.next();
   if (!playing_ || !live_ || clock == nullptr || silence_.empty() || !GST_CLOCK_TIME_IS_VALID(next)) {
@@ -153,7 +167,9 @@ GstClockTime LmWorker::silence_deadline(GstClock* clock) const {
   }
   const GstClockTime running = gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, next);
   if (!GST_CLOCK_TIME_IS_VALID(running)) return GST_CLOCK_TIME_NONE;
-  return gst_element_get_base_time(element_) + running + upstream_latency_ + backend_.budget();
+  const auto step = static_cast<GstClockTime>(conversation_->stats().step_ms_p50 * GST_MSECOND);
+  const GstClockTime budget = backend_.budget();
+  return gst_element_get_base_time(element_) + running + delay_ + budget - std::min(step, budget);
 }
 
 GstFlowReturn LmWorker::handle_silence() {
@@ -163,7 +179,7 @@ GstFlowReturn LmWorker::handle_silence() {
   if (clock != nullptr) gst_object_unref(clock);
   if (!due) return GST_FLOW_OK;  // The pipeline paused, or was nudged.
   backend_.figures().change([](auto& counters) { ++counters.frames_concealed; });
-  return handle_frame({silence_, timeline_.next(), false});
+  return handle_frame({silence_, timeline_.next()});
 }
 
 GstFlowReturn LmWorker::open_conversation() {
@@ -193,6 +209,7 @@ GstFlowReturn LmWorker::handle_frame(const UserFrame& frame) {
     const GstFlowReturn flow = open_conversation();
     if (flow != GST_FLOW_OK) return flow;
   }
+  note_arrival(frame);
   const GstClockTimeDiff jump = timeline_.jump(frame.pts);
   if (live_ && jump < 0) {  // Silence has taken its place.
     backend_.figures().change([](auto& counters) { ++counters.frames_dropped; });

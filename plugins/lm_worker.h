@@ -64,6 +64,7 @@ class LmWorker {
   GstFlowReturn open_conversation();
   GstFlowReturn push_column(GstClockTime pts, const Column& column);
   GstFlowReturn push_gap(GstClockTime pts, GstClockTime duration);
+  void note_arrival(const UserFrame& frame);
   GstFlowReturn finish(GstFlowReturn flow);
   [[nodiscard]] GstClockTime silence_deadline(GstClock* clock) const;
   [[nodiscard]] std::shared_ptr<TextOutput> text();
@@ -92,6 +93,7 @@ class LmWorker {
   std::vector<uint16_t> silence_;  // Codes of silence; known for live streams.
   GstSegment segment_;
   Timeline timeline_;       // Of the input.
+  GstClockTime delay_ = 0;  // From a frame's time to its arrival, lately.
   GstClockTime shift_ = 0;  // Of the output against the input: time of end marks.
   bool discont_ = true;
   std::shared_ptr<TextOutput> text_started_;  // Has this segment.
