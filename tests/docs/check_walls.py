@@ -52,15 +52,20 @@ def problems(root: pathlib.Path) -> list[str]:
     return found
 
 
-def missing_libraries(libmoshi: str, cuda: bool) -> list[str]:
-    """CUDA's backend registers itself when loaded, so nothing else would say that it is missing."""
+def library_problems(libmoshi: str, cuda: bool) -> list[str]:
+    """CUDA's backend registers itself when loaded, so nothing else would say that it is missing; an
+    installation for the CPU cannot load it."""
     dynamic = subprocess.run(["readelf", "-d", libmoshi], check=True, capture_output=True, text=True).stdout
-    wanted = ["libtorch_cpu.so"] + (["libtorch_cuda.so"] if cuda else [])
-    return [f"{libmoshi}: does not need {name}" for name in wanted if f"[{name}]" not in dynamic]
+    found = [] if "[libtorch_cpu.so]" in dynamic else [f"{libmoshi}: does not need libtorch_cpu.so"]
+    if ("[libtorch_cuda.so]" in dynamic) != cuda:
+        found.append(f"{libmoshi}: {'does not need' if cuda else 'needs'} libtorch_cuda.so")
+    if "[libtorch.so]" in dynamic:
+        found.append(f"{libmoshi}: needs libtorch.so, which needs libtorch_cuda.so")
+    return found
 
 
 if __name__ == "__main__":
     root, libmoshi, cuda = sys.argv[1:]
-    found = problems(pathlib.Path(root)) + missing_libraries(libmoshi, cuda == "true")
+    found = problems(pathlib.Path(root)) + library_problems(libmoshi, cuda == "true")
     print("\n".join(found))
     sys.exit(1 if found else 0)
