@@ -18,6 +18,10 @@ using nlohmann::ordered_json;
 constexpr int kWarmUpFrames = 3;
 constexpr int kMeasuredFrames = 25;
 
+struct DoctorOptions : CommonOptions {
+  bool files = false;
+};
+
 std::string first_line(const char* path) {
   std::ifstream file(path);
   std::string line;
@@ -98,12 +102,16 @@ std::string verdict_of(double frame_ms, double budget_ms, const std::string& dev
 }
 
 /// The model's part of the report; what goes wrong is written into it.
-ordered_json examine_model(const CommonOptions& options, Status& status, std::string& verdict) {
+ordered_json examine_model(const DoctorOptions& options, Status& status, std::string& verdict) {
   ordered_json report = {{"name", options.model.empty() ? "(embedded)" : options.model}};
   Progress progress(options.quiet);
   try {
     const auto context = acquire_context(options);
     examine_files(options, report);
+    if (options.files) {
+      verdict = "the model's files are sound; nothing was loaded or measured";
+      return report;
+    }
     const FrameTimes times = measure_frames(*context, options, progress);
     const moshi::ContextStats stats = context->stats();
     report["device"] = stats.device;
@@ -169,7 +177,7 @@ void print_report(const ordered_json& report) {
   line("verdict", report["verdict"]);
 }
 
-Status run(const CommonOptions& options) {
+Status run(const DoctorOptions& options) {
   const moshi::BuildInfo build = moshi::build_info();
   const auto devices = moshi::list_devices();
   Status status = Status::Done;
@@ -200,9 +208,11 @@ Status run(const CommonOptions& options) {
 }  // namespace
 
 void add_doctor(CLI::App& app) {
-  auto options = std::make_shared<CommonOptions>();
+  auto options = std::make_shared<DoctorOptions>();
   auto* command =
       app.add_subcommand("doctor", "Say what this machine, this build and a model can do together");
+  command->add_flag("--files", options->files,
+                    "Of the model, check the files alone: load and measure nothing");
   add_common_options(*command, *options);
   command->footer("Example:\n  gst-moshi doctor --model kyutai/moshiko-pytorch-bf16");
   command->callback([options] {
