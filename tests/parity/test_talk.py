@@ -46,18 +46,48 @@ class Case:
             pcm, text, margins = torch.zeros(0), torch.zeros(0), (0.0, 0.0)
         return {"pcm": pcm, "text": text, "margins": torch.tensor(margins)}
 
-    def words(self, lag=0.0):
-        """The words of the text tokens as (start, end, text), times less `lag` seconds."""
+    def pieces(self):
+        """(start in seconds, token, its text as printed) of every column."""
         tokenizer = sentencepiece.SentencePieceProcessor(str(self.model / "tokenizer.model"))
-        words, spelling = [], False
         for column, token in enumerate(self.text.tolist()):
-            piece = tokenizer.id_to_piece(token).replace("\u2581", " ") if 3 < token < len(tokenizer) else ""
+            printed = tokenizer.id_to_piece(token).replace("\u2581", " ") if 3 < token < len(tokenizer) else ""
+            yield column * FRAME_SECONDS, token, printed
+
+    def words(self):
+        """[start, end, text]: words begin at spaces and after padding."""
+        words, spelling = [], False
+        for start, _, piece in self.pieces():
             if piece and (piece[0] == " " or not spelling):
-                words.append([column * FRAME_SECONDS, 0, ""])
+                words.append([start, 0, ""])
             spelling = bool(piece)
             if spelling:
-                words[-1][1:] = [(column + 1) * FRAME_SECONDS, words[-1][2] + piece.lstrip()]
-        return [(max(0, start - lag), max(0, end - lag), text) for start, end, text in words if text]
+                words[-1][1:] = [start + FRAME_SECONDS, words[-1][2] + piece.lstrip()]
+        return [word for word in words if word[2]]
+
+    def announced_words(self, lag):
+        """[start, end, text] of a model that writes `lag` seconds late and announces each word with token 0.
+
+        A word lasts from its announcement to the next one, and without one as long as its pieces.
+        """
+        words, announced, closed = [], None, True
+        for start, token, piece in self.pieces():
+            start -= lag
+            if start < 0:
+                continue
+            if token == 0:
+                if words and words[-1][3]:
+                    words[-1][1], words[-1][3] = start, False
+                announced, closed = start, True
+            elif not piece:
+                closed = True
+            else:
+                if closed:
+                    if words:
+                        words[-1][3] = False
+                    words.append([start if announced is None else announced, 0, "", True])
+                    announced, closed = None, False
+                words[-1][1:3] = [start + FRAME_SECONDS, words[-1][2] + piece]
+        return [[start, end, text.lstrip()] for start, end, text, _ in words if text.strip()]
 
 
 def read_transcript(path):
@@ -100,4 +130,4 @@ def test_speech_to_text(device, tmp_path):
     gst_moshi("talk", case.model, case.wav, "--greedy", "--transcript", transcript, device=device)
     config = json.loads((case.model / "config.json").read_text())["stt_config"]
     lag = config["audio_delay_seconds"] + config["audio_silence_prefix_seconds"]
-    check_words(read_transcript(transcript), case.words(lag))
+    check_words(read_transcript(transcript), case.announced_words(lag))
