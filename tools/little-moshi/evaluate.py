@@ -21,6 +21,7 @@ from moshi.models.loaders import CheckpointInfo
 
 import domain
 import voices
+from augment import augment
 from make_data import engines, make_lexicon, speak_replies
 from model import FRAME, FRAME_SECONDS, PAD, END_PAD
 from respond import ANSWER, LISTEN, converse, text_of
@@ -178,6 +179,31 @@ def recognise(waves):
         return [heard.get(index, "") for index in range(len(waves))]
 
 
+def silent_minutes(model, count):
+    """Of `count` minutes of silence, noise or music: True where not a word was said."""
+    mimi, lm, tokenizer = model
+    flags = []
+    for begin in range(0, count, 8):
+        rows = min(8, count - begin)
+        waves = augment(torch.zeros(rows, 750 * FRAME), 1.0, torch.ones(rows, 1, dtype=torch.bool))
+        flags += [not text_of(row, tokenizer) for row in converse(mimi, lm, waves)[:, 0].tolist()]
+    return flags
+
+
+def long_session(model, questions, every=10):
+    """The questions in one session, one each `every` seconds: whether each was answered right."""
+    mimi, lm, tokenizer = model
+    wave = np.zeros(len(questions) * every * SAMPLE_RATE // FRAME * FRAME)
+    for index, (_, pcm) in enumerate(questions):
+        at = (index * every + 1) * SAMPLE_RATE
+        clip = pcm[:len(wave) - at] / 32768
+        wave[at:at + len(clip)] = clip * (LEVEL / np.sqrt((clip**2).mean()))
+    row = converse(mimi, lm, torch.from_numpy(wave)[None].float())[0, 0].tolist()
+    frames = every / FRAME_SECONDS
+    return [text_of(row[int(index * frames):int((index + 1) * frames)], tokenizer) == info["reply"]
+            for index, (info, _) in enumerate(questions)]
+
+
 def share(flags):
     return f"{100 * np.mean(flags):.1f} %" if len(flags) else "-"
 
@@ -186,8 +212,8 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
 
-def report(model, count, degraded, seed):
-    sets = make_questions(count, seed)
+def report(model, options):
+    sets, degraded = make_questions(options.questions, options.seed), options.degraded
     topics, rows, delays, by_topic, lines = list(domain.TOPICS), [], [], defaultdict(list), []
     for name, questions in sets.items():
         row = [name, len(questions)]
@@ -210,6 +236,14 @@ def report(model, count, degraded, seed):
     heard = recognise([utterance.pcm / 32768 for utterance, _ in originals])
     lines.append("The same recogniser on the synthesiser's own audio: " +
                  share([text == info["reply"] for text, (_, info) in zip(heard, originals)]) + f" of {len(heard)} replies.")
+    if options.minutes:
+        lines.append("Minutes of silence, noise or music without a word: "
+                     f"{share(silent_minutes(model, options.minutes))} of {options.minutes}.")
+    if options.session:
+        right = long_session(model, sets["known voices"][:options.session])
+        half = len(right) // 2
+        lines.append(f"One session of {len(right)} questions: first half {share(right[:half])} right, "
+                     f"second half {share(right[half:])}.")
     waits = np.array(delays)
     waits = waits[~np.isnan(waits)]
     lines.append(f"From the end of the question to the reply's first word: median {np.median(waits):.2f} s, "
@@ -224,9 +258,11 @@ def main():
     parser.add_argument("folder", type=Path, help="an exported model")
     parser.add_argument("--questions", type=int, default=100, help="questions in each of the four sets")
     parser.add_argument("--degraded", type=int, default=100, help="of those, how many also in each other condition")
+    parser.add_argument("--minutes", type=int, default=20, help="minutes without speech")
+    parser.add_argument("--session", type=int, default=60, help="questions in one long session, ten seconds each")
     parser.add_argument("--seed", type=int, default=99)
     options = parser.parse_args()
-    print(report(load(options.folder), options.questions, options.degraded, options.seed))
+    print(report(load(options.folder), options))
 
 
 if __name__ == "__main__":
