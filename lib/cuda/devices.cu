@@ -12,22 +12,29 @@ std::vector<Device> devices(std::string& problem) {
     problem = cudaGetErrorString(status);
     return {};
   }
-  int current = 0;
-  cudaGetDevice(&current);
   std::vector<Device> found;
   for (int index = 0; index < count; ++index) {
     cudaDeviceProp properties{};
-    size_t free = 0;
-    size_t total = 0;
-    if (cudaGetDeviceProperties(&properties, index) != cudaSuccess || cudaSetDevice(index) != cudaSuccess ||
-        cudaMemGetInfo(&free, &total) != cudaSuccess) {
+    if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) {
       problem = cudaGetErrorString(cudaGetLastError());
       continue;
     }
-    found.push_back({properties.name, properties.major, properties.minor, total, free});
+    found.push_back({properties.name, properties.major, properties.minor, properties.totalGlobalMem});
+  }
+  return found;
+}
+
+uint64_t free_memory(int index) {
+  int current = 0;
+  size_t free = 0;
+  size_t total = 0;
+  cudaGetDevice(&current);
+  if (cudaSetDevice(index) != cudaSuccess || cudaMemGetInfo(&free, &total) != cudaSuccess) {
+    cudaGetLastError();
+    free = 0;
   }
   cudaSetDevice(current);
-  return found;
+  return free;
 }
 
 }  // namespace moshi::cuda

@@ -13,10 +13,13 @@ struct Device {
   int major = 0;  ///< Compute capability.
   int minor = 0;
   uint64_t memory_bytes = 0;
-  uint64_t free_bytes = 0;
 };
 
 /// All devices; empty, with the driver's words in `problem`, where there is no usable driver.
 std::vector<Device> devices(std::string& problem);
+
+/// Free memory of device `index` in bytes; 0 where it cannot be asked. Starts to use the device, which
+/// takes some hundred MB of it.
+uint64_t free_memory(int index);
 
 }  // namespace moshi::cuda

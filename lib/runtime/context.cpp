@@ -281,11 +281,7 @@ std::string Context::token_text(int32_t token) const {
 ContextStats Context::stats() const {
   ContextStats stats;
   stats.device = device_.str();
-  for (const DeviceInfo& device : list_devices()) {
-    if (device.name == stats.device) {
-      stats.device_name = device.description;
-    }
-  }
+  stats.device_name = device_name(device_);
   if (codec_load_.done()) {
     stats.codec_weight_bytes = codec_->model.weight_bytes();
     stats.encoder_slot_bytes = codec_->model.encoder().slot_bytes();

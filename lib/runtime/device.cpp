@@ -79,7 +79,6 @@ std::vector<DeviceInfo> cuda_devices([[maybe_unused]] std::string& problem) {
     info.description = device.name;
     info.architecture = "sm_" + std::to_string(device.major) + std::to_string(device.minor);
     info.memory_bytes = device.memory_bytes;
-    info.free_bytes = device.free_bytes;
     info.usable = has_code(device.major, device.minor);
     if (!info.usable) {
       info.problem = info.name + " (" + info.description + ") is " + info.architecture +
@@ -99,6 +98,11 @@ std::vector<DeviceInfo> cuda_devices([[maybe_unused]] std::string& problem) {
 std::vector<DeviceInfo> list_devices() {
   std::string problem;
   std::vector<DeviceInfo> infos = cuda_devices(problem);
+#ifdef MOSHI_CUDA
+  for (size_t i = 0; i < infos.size(); ++i) {
+    infos[i].free_bytes = cuda::free_memory(static_cast<int>(i));
+  }
+#endif
   DeviceInfo cpu;
   cpu.name = "cpu";
   cpu.description = proc_field("/proc/cpuinfo", "model name");
@@ -153,14 +157,21 @@ at::Device select_device(const std::string& name) {
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
-uint64_t free_memory(at::Device device) {
+std::string device_name(at::Device device) {
   if (device.is_cpu()) {
-    return meminfo_bytes("MemAvailable");
+    return proc_field("/proc/cpuinfo", "model name");
   }
   std::string problem;
-  const auto devices = cuda_devices(problem);
-  const auto index = static_cast<size_t>(device.index());
-  return index < devices.size() ? devices[index].free_bytes : 0;
+  return cuda_devices(problem).at(static_cast<size_t>(device.index())).description;
+}
+
+uint64_t free_memory(at::Device device) {
+#ifdef MOSHI_CUDA
+  if (device.is_cuda()) {
+    return cuda::free_memory(device.index());
+  }
+#endif
+  return device.is_cpu() ? meminfo_bytes("MemAvailable") : 0;
 }
 
 void with_errors(const std::string& what, const std::function<void()>& action) {

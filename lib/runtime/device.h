@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace moshi::runtime {
@@ -11,6 +12,9 @@ namespace moshi::runtime {
 /// The device a name means: auto (the first usable CUDA device, else the CPU), cpu, cuda, cuda:N.
 /// Throws Settings for another name, NoDevice where it does not exist or has no code in this build.
 at::Device select_device(const std::string& name);
+
+/// What a device calls itself: "NVIDIA H200", or the CPU's model name.
+std::string device_name(at::Device device);
 
 /// Free memory of a device in bytes.
 uint64_t free_memory(at::Device device);

@@ -124,7 +124,8 @@ SessionStats Engine::stats(const Frame& frame) const {
 }
 
 /// The frames to run now, empty where there is nothing; `wake` is when to look again. The stage of
-/// the frame that waits longest goes first, live frames before offline ones.
+/// the frame that waits longest goes first; live frames go before offline ones and never share a batch
+/// with them.
 std::vector<std::shared_ptr<Frame>> Engine::next_batch(Frame::Clock::time_point now,
                                                        Frame::Clock::time_point& wake) const {
   const Frame* first = nullptr;
@@ -149,7 +150,8 @@ std::vector<std::shared_ptr<Frame>> Engine::next_batch(Frame::Clock::time_point 
   std::vector<std::shared_ptr<Frame>> batch;
   if (first != nullptr) {
     for (const auto& frame : frames_) {
-      if (frame->phase_ == Frame::Phase::Submitted && frame->stage_ == first->stage_) {
+      if (frame->phase_ == Frame::Phase::Submitted && frame->stage_ == first->stage_ &&
+          frame->live_ == first->live_) {
         batch.push_back(frame);
       }
     }

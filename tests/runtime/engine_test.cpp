@@ -117,6 +117,23 @@ TEST_F(EngineTest, APausedSessionHoldsNobodyUpForLong) {
   EXPECT_EQ(runner.batches.back(), 1U);
 }
 
+TEST_F(EngineTest, OfflineFramesYieldToLiveOnes) {
+  const auto offline = open(Stage::Step, false);
+  const auto live = open(Stage::Step, true);
+  const auto encoder = open(Stage::Encode, false);
+  {
+    const auto hold = engine.hold();
+    submit(*encoder, 1);
+    submit(*offline, 2);
+    submit(*live, 3);
+  }
+  engine.await(*encoder, nullptr);
+  engine.await(*offline, nullptr);
+  engine.await(*live, nullptr);
+  EXPECT_EQ(runner.batches, (std::vector<size_t>{1, 1, 1}));
+  EXPECT_EQ(runner.stages, (std::vector<Stage>{Stage::Step, Stage::Encode, Stage::Step}));
+}
+
 TEST_F(EngineTest, AnErrorReachesEverySessionOfTheBatchAndNoOther) {
   const auto a = open();
   runner.fail = true;
