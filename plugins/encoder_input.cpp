@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+GST_DEBUG_CATEGORY_EXTERN(mimienc_debug);
+#define GST_CAT_DEFAULT mimienc_debug
+
 namespace gstmoshi {
 namespace {
 
@@ -84,6 +87,7 @@ GstFlowReturn EncoderInput::pass_gap(GstClockTime duration, GstClockTime max_gap
     return push_silence(gst_util_uint64_scale_round(duration, static_cast<guint64>(info_.rate), GST_SECOND));
   }
   if (before > max_gap) return GST_FLOW_OK;  // Started anew already.
+  GST_DEBUG_OBJECT(encoder_, "gap longer than max-gap, the codec starts anew");
   const GstFlowReturn flow = complete_frame();
   restart_ = true;
   return flow;

@@ -39,7 +39,7 @@
 #include "mimi_caps.h"
 #include "timeline.h"
 
-GST_DEBUG_CATEGORY_STATIC(mimienc_debug);
+GST_DEBUG_CATEGORY(mimienc_debug);
 #define GST_CAT_DEFAULT mimienc_debug
 
 #define RAW_CAPS \
@@ -214,20 +214,16 @@ static void ensure_session(GstMimiEncPrivate* priv) {
 
 // The buffer's samples in [-1, 1], padded with silence to `size`.
 static std::vector<float> read_pcm(GstBuffer* buffer, const GstAudioInfo& info, size_t size) {
-  std::vector<float> pcm(size, 0.0F);
-  GstMapInfo map;
-  if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-    throw moshi::Error(moshi::ErrorCode::Failed, "an input buffer cannot be read");
-  }
-  const size_t count = std::min(size, map.size / static_cast<size_t>(info.bpf));
+  std::vector<guint8> bytes(size * static_cast<size_t>(info.bpf));
+  gst_buffer_extract(buffer, 0, bytes.data(), bytes.size());
+  std::vector<float> pcm(size);
   if (GST_AUDIO_INFO_FORMAT(&info) == GST_AUDIO_FORMAT_F32LE) {
-    for (size_t i = 0; i < count; ++i) pcm[i] = GST_READ_FLOAT_LE(map.data + 4 * i);
+    for (size_t i = 0; i < size; ++i) pcm[i] = GST_READ_FLOAT_LE(&bytes[4 * i]);
   } else {
-    for (size_t i = 0; i < count; ++i) {
-      pcm[i] = static_cast<float>(static_cast<int16_t>(GST_READ_UINT16_LE(map.data + 2 * i))) / 32768.0F;
+    for (size_t i = 0; i < size; ++i) {
+      pcm[i] = static_cast<float>(static_cast<int16_t>(GST_READ_UINT16_LE(&bytes[2 * i]))) / 32768.0F;
     }
   }
-  gst_buffer_unmap(buffer, &map);
   return pcm;
 }
 

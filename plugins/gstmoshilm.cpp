@@ -44,7 +44,7 @@
 #include "mimi_caps.h"
 #include "object_lock.h"
 
-GST_DEBUG_CATEGORY_STATIC(moshilm_debug);
+GST_DEBUG_CATEGORY(moshilm_debug);
 #define GST_CAT_DEFAULT moshilm_debug
 
 static GstStaticPadTemplate sink_template =

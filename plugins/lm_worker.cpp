@@ -6,6 +6,9 @@
 #include "elements.h"
 #include "guarded.h"
 
+GST_DEBUG_CATEGORY_EXTERN(moshilm_debug);
+#define GST_CAT_DEFAULT moshilm_debug
+
 namespace gstmoshi {
 
 LmWorker::LmWorker(Backend& backend, GstElement* element, GstPad* sinkpad, GstPad* srcpad)
@@ -53,6 +56,7 @@ GstFlowReturn LmWorker::chain(GstBuffer* buffer, LatePolicy policy, size_t max_b
     counters.backlog = queue_.backlog();
   });
   if (lost) {
+    GST_DEBUG_OBJECT(element_, "backlog: dropped the frame of %" GST_TIME_FORMAT, GST_TIME_ARGS(dropped));
     const EventPtr event(gst_pad_get_sticky_event(sinkpad_, GST_EVENT_SEGMENT, 0));
     const GstSegment* segment = nullptr;
     gst_event_parse_segment(event.get(), &segment);
@@ -178,6 +182,8 @@ GstFlowReturn LmWorker::handle_silence() {
   const bool due = GST_CLOCK_TIME_IS_VALID(deadline) && gst_clock_get_time(clock) >= deadline;
   if (clock != nullptr) gst_object_unref(clock);
   if (!due) return GST_FLOW_OK;  // The pipeline paused, or was nudged.
+  GST_DEBUG_OBJECT(element_, "no input for %" GST_TIME_FORMAT ", stepping silence",
+                   GST_TIME_ARGS(timeline_.next()));
   backend_.figures().change([](auto& counters) { ++counters.frames_concealed; });
   return handle_frame({silence_, timeline_.next()});
 }
@@ -199,6 +205,8 @@ GstFlowReturn LmWorker::open_conversation() {
   std::shared_ptr<moshi::LmSession> session =
       context.open_lm({settings.sampling, settings.conditions, live_});
   backend_.attach([session] { return session->stats(); });
+  GST_INFO_OBJECT(element_, "conversation with seed %" G_GUINT64_FORMAT ", %s", session->seed(),
+                  live_ ? "live" : "offline");
   conversation_ =
       std::make_unique<Conversation>(std::move(session), lm, settings.first_frame == FirstFrame::Repeat);
   return GST_FLOW_OK;
@@ -212,10 +220,12 @@ GstFlowReturn LmWorker::handle_frame(const UserFrame& frame) {
   note_arrival(frame);
   const GstClockTimeDiff jump = timeline_.jump(frame.pts);
   if (live_ && jump < 0) {  // Silence has taken its place.
+    GST_DEBUG_OBJECT(element_, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(frame.pts));
     backend_.figures().change([](auto& counters) { ++counters.frames_dropped; });
     return GST_FLOW_OK;
   }
   if (jump != 0) {
+    GST_DEBUG_OBJECT(element_, "time jumps by %" G_GINT64_FORMAT " ns", jump);
     backend_.figures().change([](auto& counters) { ++counters.resyncs; });
     discont_ = true;
   }

@@ -125,6 +125,26 @@ TEST_F(Errors, NoFreeSlot) {
                                   "no free slot: expected fewer than 1 sessions");
 }
 
+TEST_F(Errors, OutOfMemory) {
+  fake::fail_without_memory(Call::OpenDecoder);
+  Rig rig("mimidec", code_caps());
+  EXPECT_EQ(rig.push(codes(8, 0)), GST_FLOW_ERROR);
+  EXPECT_EQ(error_of(rig), kind(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT) +
+                               "out of memory: close other programs or use a smaller model");
+}
+
+TEST_F(Errors, CodesWithoutCaps) {
+  Rig rig("moshilm");
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  rig.push_event(gst_event_new_stream_start("stream"));
+  rig.push_event(gst_event_new_segment(&segment));
+  EXPECT_EQ(rig.push(codes(8, 0)), GST_FLOW_ERROR);
+  EXPECT_EQ(error_of(rig),
+            format_error("codes without caps: expected audio/x-mimi caps first, found none; put a caps "
+                         "filter before"));
+}
+
 TEST_F(Errors, BufferOfWrongSize) {
   for (const char* factory : {"moshilm", "mimidec"}) {
     Rig rig(factory, code_caps());

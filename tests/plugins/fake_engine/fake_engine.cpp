@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 
 namespace moshi {
 
@@ -19,7 +21,7 @@ namespace fake {
 namespace {
 
 struct Failure {
-  std::optional<moshi::Error> error;  // None: something else is thrown.
+  std::function<void()> raise;
   int frame = 0;
 };
 
@@ -63,8 +65,12 @@ void check_failure(Call call, int frame = 0) {
     if (found == state().failures.end() || found->second.frame != frame) return;
     failure = found->second;
   }
-  if (failure->error) throw *failure->error;
-  throw std::runtime_error("raw internal text");
+  failure->raise();
+}
+
+void set_failure(Call call, std::function<void()> raise, int frame = 0) {
+  const std::lock_guard lock(state().mutex);
+  state().failures.insert_or_assign(call, Failure{std::move(raise), frame});
 }
 
 void wait_while_blocked(const moshi::Cancellation* cancel) {
@@ -259,13 +265,16 @@ void reset() {
 }
 
 void fail(Call call, moshi::ErrorCode code, const std::string& message, int frame) {
-  const std::lock_guard lock(state().mutex);
-  state().failures.insert_or_assign(call, Failure{moshi::Error(code, message), frame});
+  set_failure(
+      call, [=] { throw moshi::Error(code, message); }, frame);
 }
 
 void fail_badly(Call call) {
-  const std::lock_guard lock(state().mutex);
-  state().failures.insert_or_assign(call, Failure{});
+  set_failure(call, [] { throw std::runtime_error("raw internal text"); });
+}
+
+void fail_without_memory(Call call) {
+  set_failure(call, [] { throw std::bad_alloc(); });
 }
 
 void block(bool on) {

@@ -47,8 +47,9 @@ void reset();
 
 /// The call throws: at once, or, for Step, in the await of the session's frame `frame`.
 void fail(Call call, moshi::ErrorCode code, const std::string& message, int frame = 0);
-/// The call throws something that is not a moshi::Error.
+/// The call throws something that is not a moshi::Error, or std::bad_alloc.
 void fail_badly(Call call);
+void fail_without_memory(Call call);
 /// Loads and steps wait, until called with false or cancelled.
 void block(bool on);
 /// Waits until a load or a step is blocked.
