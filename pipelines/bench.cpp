@@ -149,7 +149,7 @@ void run(const BenchOptions& options) {
               << "callers that fit in " << std::setprecision(0) << frame_ms
               << " ms at p99, of those measured: " << callers << '\n';
   }
-  std::cout << result << '\n';
+  print_result(result);
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 // `gst-moshi decode`: codes in a safetensors file ! mimidec ! WAV.
 #include <gst/app/gstappsrc.h>
 
-#include <iostream>
-
 #include "audio_file.h"
 #include "output_file.h"
 #include "tensors.h"
@@ -68,8 +66,8 @@ void run(const DecodeOptions& options) {
   output.commit();
   if (options.json) {
     const double seconds = static_cast<double>(codes.shape[1]) * static_cast<double>(codec.frame_ns) * 1e-9;
-    std::cout << nlohmann::json{{"output", options.output}, {"frames", codes.shape[1]}, {"seconds", seconds}}
-              << '\n';
+    print_result(
+        nlohmann::json{{"output", options.output}, {"frames", codes.shape[1]}, {"seconds", seconds}});
   }
 }
 

@@ -198,7 +198,7 @@ Status run(const DoctorOptions& options) {
   report["usable"] = status == Status::Done;
   report["verdict"] = verdict;
   if (options.json) {
-    std::cout << report << '\n';
+    print_result(report);
   } else {
     print_report(report);
   }

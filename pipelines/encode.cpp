@@ -1,8 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi encode`: audio ! mimienc ! codes in a safetensors file.
-#include <iostream>
-
 #include "audio_file.h"
 #include "output_file.h"
 #include "tensors.h"
@@ -53,11 +51,8 @@ void run(const EncodeOptions& options) {
   output.commit();
   if (options.json) {
     const double seconds = static_cast<double>(steps) * static_cast<double>(codec.frame_ns) * 1e-9;
-    std::cout << nlohmann::json{{"output", options.output},
-                                {"codebooks", codebooks},
-                                {"frames", steps},
-                                {"seconds", seconds}}
-              << '\n';
+    print_result(nlohmann::json{
+        {"output", options.output}, {"codebooks", codebooks}, {"frames", steps}, {"seconds", seconds}});
   }
 }
 

@@ -1,8 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi forward`: teacher forcing, for comparing logits with other implementations.
-#include <cmath>
-#include <iostream>
+#include <algorithm>
 
 #include "options.h"
 #include "output_file.h"
@@ -55,7 +54,7 @@ void run(const ForwardOptions& options) {
   output.commit();
   progress.clear();
   if (options.json) {
-    std::cout << nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}} << '\n';
+    print_result(nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}});
   }
 }
 

@@ -1,8 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi generate`: codes in, tokens out, several conversations in lock step or not.
-#include <iostream>
-
 #include "options.h"
 #include "output_file.h"
 #include "report.h"
@@ -99,7 +97,7 @@ void run(const GenerateOptions& options) {
   output.commit();
   progress.clear();
   if (options.json) {
-    std::cout << nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}} << '\n';
+    print_result(nlohmann::json{{"output", options.output}, {"batch", batch}, {"steps", steps}});
   }
 }
 

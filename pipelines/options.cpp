@@ -51,10 +51,12 @@ moshi::Conditions parse_conditions(const std::vector<std::string>& pairs) {
   moshi::Conditions conditions;
   for (const std::string& pair : pairs) {
     const size_t equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) {
+    const std::string name = pair.substr(0, equals);
+    static const std::regex known_form("[A-Za-z][A-Za-z0-9_-]*");
+    if (equals == std::string::npos || !std::regex_match(name, known_form)) {
       throw Failure(Status::Usage, "--condition: expected NAME=VALUE, found '" + pair + "'");
     }
-    conditions.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+    conditions.emplace_back(name, pair.substr(equals + 1));
   }
   return conditions;
 }

@@ -5,6 +5,7 @@
 
 #include <moshi/moshi.h>
 
+#include <iostream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -29,6 +30,12 @@ Status status_of(moshi::ErrorCode code);
 
 /// One message on stderr, line breaks removed: "gst-moshi: <line>".
 void print_message(const std::string& line);
+
+/// Prints a result as one line of JSON on stdout; bytes of file names that are no UTF-8 are replaced.
+template <typename Json>
+void print_result(const Json& result) {
+  std::cout << result.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+}
 
 /// Keeps a warning, once however often it comes. A failure tells the kept ones in its own line.
 void keep_warning(const std::string& line);

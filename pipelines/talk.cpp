@@ -2,6 +2,7 @@
 //
 // `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live.
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <random>
 
@@ -151,7 +152,7 @@ void run(const TalkOptions& options) {
   if (words_file) write_transcript(words_file->temporary(), transcript.words());
   if (speech) speech->commit();
   if (words_file) words_file->commit();
-  if (options.json) std::cout << result << '\n';
+  if (options.json) print_result(result);
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ CASES = [
     (USAGE, (*TALK, "--threads", "many")),
     (USAGE, (*TALK, "--seed", "-1")),
     (USAGE, (*TALK, "--condition", "description")),
+    (USAGE, (*TALK, "--condition", "a mood=sunny")),
     (USAGE, (*TALK, "--condition", "mood=sunny")),
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.HIBIKI, "--condition", "description=splendid")),
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.STT)),
