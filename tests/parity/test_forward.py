@@ -12,6 +12,8 @@ PRESETS = [name for name in LM if name != "depth_rms_norm"]
 STEPS = 50  # longer than every preset's context
 BATCH = 3
 TOLERANCE = {"cpu": 2e-4, "cuda": 1e-3}
+# On the CPU. One step at a time, sums run in another order.
+TINY_TOLERANCE = {"offline": 2e-6, "streaming": 5e-6}
 
 
 def teacher_codes(config, batch=BATCH, steps=STEPS):
@@ -60,7 +62,7 @@ def test_logits(name, how, device):
     directory, theirs = expected(name, codes)
     flags = ["--streaming"] if how == "streaming" else []
     ours = tool_tensors("forward", directory, {"codes": codes}, *flags, device=device)
-    tolerance = 2e-6 if (name, device) == ("tiny", "cpu") else TOLERANCE[device]
+    tolerance = TINY_TOLERANCE[how] if (name, device) == ("tiny", "cpu") else TOLERANCE[device]
     assert largest_error(ours, theirs) <= tolerance
 
 
@@ -72,5 +74,5 @@ def test_the_reference_agrees_with_itself(name):
     streamed = reference.forward_streaming(reference.load_lm(directory), codes, conditions(name))
     for key, value in streamed.items():
         finite = theirs[key].isfinite()
-        assert (value - theirs[key])[finite].abs().max() <= (2e-6 if name == "tiny" else 2e-4)
+        assert (value - theirs[key])[finite].abs().max() <= (5e-6 if name == "tiny" else 2e-4)
     assert theirs["text_logits"].std() > 0.2 and (LM[name]["dep_q"] == 0 or theirs["mask"].float().mean() > 0.8)
