@@ -16,7 +16,7 @@
  * gst-launch-1.0 filesrc location=examples/question.wav ! wavparse ! audioconvert ! audioresample ! mimienc ! mimidec ! audioconvert ! wavenc ! filesink location=roundtrip.wav
  * ]| Encodes and decodes a recording.
  * |[
- * gst-launch-1.0 filesrc location=question.codes blocksize=16 ! "audio/x-mimi, codebooks=8" ! mimidec ! audioconvert ! wavenc ! filesink location=decoded.wav
+ * gst-launch-1.0 filesrc location=question.codes blocksize=10 ! "audio/x-mimi, codebooks=5" ! mimidec ! audioconvert ! wavenc ! filesink location=decoded.wav
  * ]| Decodes a file that mimienc ! filesink wrote: two bytes a code, so 16 bytes a frame of 8 codebooks.
  */
 // clang-format on

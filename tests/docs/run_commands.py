@@ -2,10 +2,9 @@
 """Runs every command a document prints: its ```sh blocks, in order, in one shell, in a directory that
 looks like the project's root. A block is left out only where a comment before it says why.
 
-usage: run_commands.py SOURCE_ROOT BUILD_DIR MODEL_DIR DOCUMENT"""
+usage: run_commands.py SOURCE_ROOT BUILD_DIR DOCUMENT"""
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ BLOCK = re.compile(r"(<!-- not run by the tests: (?P<reason>[^>]+) -->\n)?```sh\
 
 
 def main() -> int:
-    root, build, model, document = map(pathlib.Path, sys.argv[1:])
+    root, build, document = map(pathlib.Path, sys.argv[1:])
     blocks = list(BLOCK.finditer(document.read_text(encoding="utf-8")))
     script = "set -eu\n"
     for block in blocks:
@@ -30,12 +29,9 @@ def main() -> int:
         for entry in root.iterdir():
             if not entry.name.startswith("build"):
                 (place / entry.name).symlink_to(entry)
-        # build/ as after scripts/demo, the model made there included.
         (place / "build").mkdir()
         for entry in build.iterdir():
-            if entry.name != "random-model":
-                (place / "build" / entry.name).symlink_to(entry)
-        shutil.copytree(model, place / "build" / "random-model")
+            (place / "build" / entry.name).symlink_to(entry)
         return subprocess.run(["bash", "-c", script], cwd=place, check=False).returncode
 
 
