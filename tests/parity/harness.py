@@ -21,7 +21,7 @@ from presets import preset
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("GST_MOSHI_PARITY_CACHE", HERE.parent.parent / "build" / "parity"))
 TOOL = os.environ.get("GST_MOSHI", "gst-moshi")
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "GST_DEBUG_NO_COLOR": "1"}
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
 # ------------------------------------------------------------------------------------------- cache

@@ -48,23 +48,23 @@ CONFIGS = {
 }
 
 
-def lm_tensors(config, dtype="BF16"):
+def lm_tensors(config):
     """{name: (dtype, shape)} of a language model of that config.json."""
     kwargs = {k: v for k, v in json.loads(json.dumps(config)).items()
               if k not in ("model_type", "lm_gen_config", "stt_config")}
     model = loaders.get_moshi_lm(None, kwargs, device="meta", dtype=torch.bfloat16)
-    return _published(model, "packed", dtype)
+    return _published(model, "BF16")
 
 
 def mimi_tensors():
     """{name: (dtype, shape)} of the published codec."""
     with torch.device("meta"):
         model = loaders.get_mimi(None, mimi_config(), device="meta")
-    return _published(model, "packed", "F32")
+    return _published(model, "F32")
 
 
-def _published(model, naming, dtype):
-    return {name: (dtype, list(value.shape)) for name, value in NAMINGS[naming](model.state_dict()).items()}
+def _published(model, dtype):
+    return {name: (dtype, list(value.shape)) for name, value in NAMINGS["packed"](model.state_dict()).items()}
 
 
 def header_of(tensors):

@@ -88,47 +88,22 @@ def code_margins(margins):
 # ------------------------------------------------------------------------------------------- codec
 
 @torch.no_grad()
-def encode(directory, pcm, codebooks=None, exec_mask=None, reset=None, device="cpu"):
-    """Codes [B, K, T] of `pcm` [B, 1, T * frame_size], frame by frame, and the smallest margin.
-
-    `exec_mask` and `reset` are bool [T, B]; a reset applies before the frame. Masked columns are -2.
-    """
-    mimi = checkpoint(directory).get_mimi(device)
-    mimi.set_num_codebooks(codebooks or mimi.num_codebooks)
-    margins, codes = Margins(), []
+def encode(directory, pcm, codebooks):
+    """Codes [B, K, T] of `pcm` [B, 1, T * frame_size], frame by frame, and the smallest margin."""
+    mimi = checkpoint(directory).get_mimi()
+    mimi.set_num_codebooks(codebooks)
+    margins = Margins()
     with mimi.streaming(len(pcm)), code_margins(margins):
-        for t, frame in enumerate(pcm.to(device).split(mimi.frame_size, dim=2)):
-            mask = _control(mimi, t, exec_mask, reset)
-            codes.append(_masked(mimi.encode(frame), mask, -2))
-    return torch.cat(codes, 2).cpu(), margins.smallest
+        codes = [mimi.encode(frame) for frame in pcm.split(mimi.frame_size, dim=2)]
+    return torch.cat(codes, 2), margins.smallest
 
 
 @torch.no_grad()
-def decode(directory, codes, exec_mask=None, reset=None, device="cpu"):
-    """PCM [B, 1, T * frame_size] of `codes` [B, K, T], frame by frame. Masked frames are zero."""
-    mimi = checkpoint(directory).get_mimi(device)
-    frames = []
+def decode(directory, codes):
+    """PCM [B, 1, T * frame_size] of `codes` [B, K, T], frame by frame."""
+    mimi = checkpoint(directory).get_mimi()
     with mimi.streaming(len(codes)):
-        for t, column in enumerate(codes.to(device).split(1, dim=2)):
-            mask = _control(mimi, t, exec_mask, reset)
-            frames.append(_masked(mimi.decode(column.clamp(min=0)), mask, 0))
-    return torch.cat(frames, 2).cpu()
-
-
-def _control(module, t, exec_mask, reset):
-    """Applies row t of the two schedules to a streaming module; returns the rows that execute."""
-    if reset is not None and reset[t].any():
-        module.reset_streaming(reset[t])
-    if exec_mask is None:
-        return None
-    module.set_exec_mask(exec_mask[t])
-    return exec_mask[t].to(module._streaming_state.device)
-
-
-def _masked(value, mask, filler):
-    if mask is None:
-        return value
-    return torch.where(mask.view(-1, 1, 1), value, torch.full_like(value, filler))
+        return torch.cat([mimi.decode(column) for column in codes.split(1, dim=2)], 2)
 
 
 # ---------------------------------------------------------------------------------- language model
@@ -216,16 +191,26 @@ def generate(lm, codes, exec_mask=None, reset=None, cfg_coef=1.0, conditions=Non
     return torch.cat(columns, 2).cpu(), margins.smallest
 
 
+def _control(module, t, exec_mask, reset):
+    """Applies step t of the two schedules to a streaming module; returns the rows that execute (None: all)."""
+    if reset is not None and reset[t].any():
+        module.reset_streaming(reset[t])
+    if exec_mask is None:
+        return None
+    module.set_exec_mask(exec_mask[t])
+    return exec_mask[t].to(module._streaming_state.device)
+
+
 # ------------------------------------------------------------------------------------------ speech
 
 @torch.no_grad()
-def talk(directory, pcm, cfg_coef=1.0, device="cpu", dtype=torch.float32):
+def talk(directory, pcm):
     """The reference's file driver, greedy and alone: `pcm` [samples] in; PCM [samples], text tokens and margins out.
 
     `margins` are those of the tokens and of the codes.
     """
     info = checkpoint(directory)
-    mimi, lm, tokenizer = info.get_mimi(device), info.get_moshi(device, dtype), info.get_text_tokenizer()
+    mimi, lm, tokenizer = info.get_mimi(), load_lm(directory), info.get_text_tokenizer()
     tokens, limit = [], 2 * len(pcm) // mimi.frame_size
 
     def collect(text):
@@ -235,10 +220,9 @@ def talk(directory, pcm, cfg_coef=1.0, device="cpu", dtype=torch.float32):
 
     token_margin, code_margin = Margins(), Margins()
     state = InferenceState(
-        info, mimi, tokenizer, lm, batch_size=1, cfg_coef=cfg_coef, device=device, use_sampling=False,
-        on_text_hook=collect)
+        info, mimi, tokenizer, lm, batch_size=1, cfg_coef=1.0, device="cpu", use_sampling=False, on_text_hook=collect)
     state.printer = Mock()  # it would print the text
     with token_margins(token_margin), code_margins(code_margin):
-        results = state.run(pcm.to(device)[None, None])
+        results = state.run(pcm[None, None])
     text, out = results[0] if results else (torch.tensor(tokens[1:]), torch.zeros(1, 0))
-    return out[0].cpu(), text.cpu(), (token_margin.smallest, code_margin.smallest)
+    return out[0], text, (token_margin.smallest, code_margin.smallest)

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """The codec elements, in gst-launch pipelines, against the reference's streaming MimiModel."""
 
+import wave
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,24 @@ def test_round_trip_in_one_pipeline(case, tmp_path):
         "audio/x-raw,format=F32LE", "!", "filesink", f"location={tmp_path}/pcm")
     ours = torch.from_numpy(np.fromfile(tmp_path / "pcm", "<f4"))
     check_pcm(ours, case.pcm[:len(case.samples)], "cpu")
+
+
+def test_streams_share_a_context(tmp_path):
+    """Two streams in one process run as one batch, one starting and ending elsewhere, each as if it were alone."""
+    case = Case("mimi_odd_strides")
+    start = 4321
+    part = case.samples[start:start + 50 * case.frame_size]
+    expected, _ = reference.encode(case.model, whole_frames(part, case.frame_size), case.codebooks)
+    with wave.open(str(tmp_path / "part.wav"), "wb") as file:
+        file.setparams((1, 2, case.rate, 0, "NONE", ""))
+        file.writeframes((part * 32768).short().numpy().tobytes())
+    gst_launch(
+        *read_wav(case), *case.element("mimienc", "cpu"), "!", "filesink", f"location={tmp_path}/whole",
+        "filesrc", f"location={tmp_path}/part.wav", "!", "wavparse", "!", "audioconvert", "!",
+        *case.element("mimienc", "cpu"), "!", "filesink", f"location={tmp_path}/part")
+    for name, codes in (("whole", case.codes), ("part", expected[0])):
+        ours = np.fromfile(tmp_path / name, "<u2").astype(np.int64).reshape(-1, case.codebooks).T
+        assert torch.equal(torch.from_numpy(ours), codes)
 
 
 def test_tool_encodes_and_decodes(tmp_path):
