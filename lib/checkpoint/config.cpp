@@ -31,7 +31,7 @@ void read_stt_config(Section section, ModelConfig& config) {
 }
 
 std::string file_name(Section& section, const std::string& key, const std::string& fallback) {
-  const std::string name = section.text(key, fallback);
+  std::string name = section.text(key, fallback);
   if (name.empty() || name.find('\0') != name.npos) section.wrong(key, "a file name");
   return name;
 }

@@ -71,7 +71,7 @@ fs::path hf_snapshot(const HfId& id) {
   const fs::path repository = repository_directory(id);
   std::string commit = commit_of(repository, revision);
   if (commit.empty() && revision.find('/') == revision.npos) commit = revision;
-  const fs::path snapshot = repository / "snapshots" / commit;
+  fs::path snapshot = repository / "snapshots" / commit;
   if (commit.empty() || !directory_exists(snapshot))
     missing(id, id.repository + (id.revision.empty() ? "" : "@" + id.revision));
   return snapshot;
