@@ -42,7 +42,7 @@ FrameTimes measure_alone(Callers& callers, int frames) {
 }
 
 ordered_json measure(moshi::ExecutionContext& context, const BenchOptions& options, int batch,
-                     Progress& progress) {
+                     double bandwidth, Progress& progress) {
   Callers callers(context, batch);
   const std::string title = "batch " + std::to_string(batch);
   FrameTimes ignored;
@@ -64,18 +64,15 @@ ordered_json measure(moshi::ExecutionContext& context, const BenchOptions& optio
       std::min<uint64_t>(static_cast<uint64_t>(kWarmUpFrames + options.history + options.frames / 2),
                          static_cast<uint64_t>(context.lm().context));
   const uint64_t bytes = stats.lm_step_bytes + static_cast<uint64_t>(batch) * positions * stats.kv_page_bytes;
-  ordered_json result = {{"batch", batch},
-                         {"encode", to_json(times.encode)},
-                         {"lm", to_json(times.lm)},
-                         {"decode", to_json(times.decode)},
-                         {"frame", to_json(times.frame)},
-                         {"allocations", stats.device_allocations - allocations},
-                         {"bytes_per_step", bytes},
-                         {"bandwidth_fraction", nullptr}};
-  if (stats.memory_bandwidth > 0 && times.lm.median() > 0) {
-    result["bandwidth_fraction"] =
-        static_cast<double>(bytes) / (times.lm.median() * 1e-3) / stats.memory_bandwidth;
-  }
+  ordered_json result = {
+      {"batch", batch},
+      {"encode", to_json(times.encode)},
+      {"lm", to_json(times.lm)},
+      {"decode", to_json(times.decode)},
+      {"frame", to_json(times.frame)},
+      {"allocations", stats.device_allocations - allocations},
+      {"bytes_per_step", bytes},
+      {"bandwidth_fraction", static_cast<double>(bytes) / (times.lm.median() * 1e-3) / bandwidth}};
   FrameTimes alone;
   if (options.stages) {
     alone = measure_alone(callers, options.frames);
@@ -96,19 +93,18 @@ ordered_json measure(moshi::ExecutionContext& context, const BenchOptions& optio
       print_row("decode alone", alone.decode);
     }
     std::cout << "  allocations after warm-up " << result["allocations"] << ", " << bytes / 1e6
-              << " MB read per step";
-    if (!result["bandwidth_fraction"].is_null()) {
-      std::cout << ", " << 100 * result["bandwidth_fraction"].get<double>() << " % of the memory's bandwidth";
-    }
-    std::cout << '\n';
+              << " MB read per step, " << 100 * result["bandwidth_fraction"].get<double>()
+              << " % of the memory's bandwidth\n";
   }
   return result;
 }
 
 ordered_json memory_of(const moshi::ContextStats& stats) {
-  return {{"codec_weights", stats.codec_weight_bytes}, {"lm_weights", stats.lm_weight_bytes},
-          {"encoder_slot", stats.encoder_slot_bytes},  {"lm_slot", stats.lm_slot_bytes},
-          {"decoder_slot", stats.decoder_slot_bytes},  {"kv_page", stats.kv_page_bytes}};
+  return {{"codec_weights", stats.codec_weight_bytes},
+          {"lm_weights", stats.lm_weight_bytes},
+          {"encoder_slot", stats.encoder_slot_bytes},
+          {"decoder_slot", stats.decoder_slot_bytes},
+          {"kv_page", stats.kv_page_bytes}};
 }
 
 void run(const BenchOptions& options) {
@@ -128,24 +124,25 @@ void run(const BenchOptions& options) {
   progress.clear();
 
   const double frame_ms = static_cast<double>(context->codec().frame_ns) * 1e-6;
+  const double bandwidth = context->measure_bandwidth();
   ordered_json batches = ordered_json::array();
   int callers = 0;
   for (const int batch : options.batches) {
-    batches.push_back(measure(*context, options, batch, progress));
+    batches.push_back(measure(*context, options, batch, bandwidth, progress));
     if (batches.back()["frame"]["p99_ms"] <= frame_ms) callers = std::max(callers, batch);
   }
   const moshi::ContextStats stats = context->stats();
   const ordered_json result = {
-      {"model", context->model()},    {"device", stats.device},         {"device_name", stats.device_name},
-      {"precision", stats.precision}, {"graphs", stats.graphs},         {"threads", options.threads},
-      {"frames", options.frames},     {"context", options.history},     {"batches", batches},
-      {"bytes", memory_of(stats)},    {"callers_in_real_time", callers}};
+      {"model", context->model()},     {"device", stats.device},     {"device_name", stats.device_name},
+      {"precision", stats.precision},  {"graphs", stats.graphs},     {"threads", options.threads},
+      {"frames", options.frames},      {"context", options.history}, {"batches", batches},
+      {"memory_bandwidth", bandwidth}, {"bytes", memory_of(stats)},  {"callers_in_real_time", callers}};
   if (!options.json) {
     const auto megabytes = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     std::cout << "memory, MB: codec " << megabytes(stats.codec_weight_bytes) << ", language model "
               << megabytes(stats.lm_weight_bytes) << "; a caller "
-              << megabytes(stats.encoder_slot_bytes + stats.lm_slot_bytes + stats.decoder_slot_bytes)
-              << " and a KV page " << std::setprecision(4) << megabytes(stats.kv_page_bytes) << '\n'
+              << megabytes(stats.encoder_slot_bytes + stats.decoder_slot_bytes) << " and a KV page "
+              << std::setprecision(4) << megabytes(stats.kv_page_bytes) << '\n'
               << "callers that fit in " << std::setprecision(0) << frame_ms
               << " ms at p99, of those measured: " << callers << '\n';
   }

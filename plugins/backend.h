@@ -75,7 +75,6 @@ class Backend {
   /// Remembers what a LATENCY query says of the way from the source to the element's output.
   void note_latency(GstQuery* query);
   [[nodiscard]] bool live() const { return live_; }
-  [[nodiscard]] GstClockTime total_latency() const { return total_latency_; }
   /// Called with each output frame of a live stream: counts the late ones, and once per new maximum
   /// (a tenth more than the last one reported) posts a warning and a QOS message.
   void check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration);

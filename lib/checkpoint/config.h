@@ -72,8 +72,6 @@ struct LmConfig {
   std::vector<std::string> fuse_sum;    ///< Conditioners added to the temporal input.
   std::vector<std::string> fuse_cross;  ///< Conditioners attended to.
   [[nodiscard]] int max_delay() const;
-  /// Codebooks of user audio in each input frame: n_q - dep_q.
-  [[nodiscard]] int user_codebooks() const { return n_q - dep_q; }
 };
 
 /// SEANet, transformers, resampling and quantizer of the codec.

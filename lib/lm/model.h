@@ -62,7 +62,6 @@ class LanguageModel {
   [[nodiscard]] int generated() const { return generated_; }
   [[nodiscard]] const ConditionSum& conditions() const { return conditions_; }
   [[nodiscard]] at::ScalarType dtype() const { return text_linear_.scalar_type(); }
-  [[nodiscard]] at::Device device() const { return text_linear_.device(); }
 
   [[nodiscard]] LmState make_state(int64_t slots) const;
   void grow(LmState& state, int64_t slots) const;

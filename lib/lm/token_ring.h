@@ -29,8 +29,6 @@ class TokenRing {
   void reset() { position_ = 0; }
 
   [[nodiscard]] int64_t position() const { return position_; }
-  [[nodiscard]] int rows() const { return static_cast<int>(delays_.size()); }
-  [[nodiscard]] int generated() const { return generated_; }
 
  private:
   [[nodiscard]] int64_t& at(size_t row, int64_t position);

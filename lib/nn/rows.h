@@ -21,8 +21,6 @@ class Rows {
   [[nodiscard]] const std::vector<int64_t>& slots() const { return slots_; }
   /// The slots as an int64 tensor [B] on the device.
   [[nodiscard]] const at::Tensor& index() const { return index_; }
-  /// Slots are consecutive: gather() is a view.
-  [[nodiscard]] bool consecutive() const { return consecutive_; }
 
   /// The rows of `state` [slots, ...] as [B, ...]: a view where slots are consecutive, else a copy.
   [[nodiscard]] at::Tensor gather(const at::Tensor& state) const;
@@ -32,7 +30,7 @@ class Rows {
  private:
   std::vector<int64_t> slots_;
   at::Tensor index_;
-  bool consecutive_ = true;
+  bool consecutive_ = true;  ///< gather() is a view.
 };
 
 /// `state` [slots, ...] enlarged to `slots` with zeros; the old rows keep their values.

@@ -46,7 +46,6 @@ class FileSource final : public TensorSource {
   at::Tensor load(const std::string& name, at::IntArrayRef shape,
                   std::optional<at::ScalarType> dtype) override;
 
-  [[nodiscard]] const checkpoint::TensorFiles& files() const { return files_; }
   /// Throws WrongType naming the first tensor that no layer asked for; names for which `ignore` is
   /// true are left out.
   void check_all_used(const std::function<bool(const std::string&)>& ignore) const;
@@ -75,7 +74,7 @@ class RandomSource final : public TensorSource {
   at::Generator generator_;
 };
 
-/// A source seen from inside a prefix: `Weights(w, "layers.0").get("norm.weight", ...)`.
+/// A source seen from inside a prefix: `weights["layers"]["0"].get("norm1.weight", shape)`.
 class Weights {
  public:
   explicit Weights(std::shared_ptr<TensorSource> source, std::string prefix = "");

@@ -300,4 +300,10 @@ ContextStats Context::stats() const {
   return stats;
 }
 
+double Context::measure_bandwidth() {
+  double bandwidth = 0;
+  engine_.call([&] { with_errors("measuring memory", [&] { bandwidth = read_bandwidth(device_); }); });
+  return bandwidth;
+}
+
 }  // namespace moshi::runtime

@@ -71,6 +71,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   ForwardResult forward(std::span<const int64_t> codes, int batch, int steps, bool streaming) override;
   [[nodiscard]] std::string token_text(int32_t token) const override;
   [[nodiscard]] ContextStats stats() const override;
+  [[nodiscard]] double measure_bandwidth() override;
 
   [[nodiscard]] Engine& engine() { return engine_; }
   [[nodiscard]] int threads() const { return threads_; }

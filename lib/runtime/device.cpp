@@ -4,6 +4,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <limits>
 #include <new>
@@ -172,6 +173,22 @@ uint64_t free_memory(at::Device device) {
   }
 #endif
   return device.is_cpu() ? meminfo_bytes("MemAvailable") : 0;
+}
+
+double read_bandwidth(at::Device device) {
+  constexpr int64_t values = int64_t{1} << 28;  // 1 GiB: far more than any cache.
+  constexpr int sums = 4;                       // Started together: a launch's cost does not count.
+  const at::Tensor data = at::ones({values}, at::TensorOptions().dtype(at::kFloat).device(device));
+  at::Tensor sum;
+  double best = 0;
+  for (int round = 0; round < 3; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < sums; ++i) sum = data.sum();
+    static_cast<void>(sum.item<float>());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, sums * static_cast<double>(data.nbytes()) / seconds.count());
+  }
+  return best;
 }
 
 void with_errors(const std::string& what, const std::function<void()>& action) {

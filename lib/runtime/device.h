@@ -19,7 +19,10 @@ std::string device_name(at::Device device);
 /// Free memory of a device in bytes.
 uint64_t free_memory(at::Device device);
 
-/// Runs `load` and turns what LibTorch throws into Error: NoSpace for exhausted memory, else Failed
+/// Bytes a second a device reads from its memory: the best of a few sums over a large tensor.
+double read_bandwidth(at::Device device);
+
+/// Runs `action` and turns what LibTorch throws into Error: NoSpace for exhausted memory, else Failed
 /// with the first line of its message. `what` names the action for the message.
 void with_errors(const std::string& what, const std::function<void()>& action);
 

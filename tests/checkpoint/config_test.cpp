@@ -51,7 +51,7 @@ TEST(Config, Moshi7bIsBuiltIn) {
   expect_7b_temporal(config.lm);
   EXPECT_EQ(config.model_type, "moshi");
   EXPECT_EQ(config.lm.dep_q, 8);
-  EXPECT_EQ(config.lm.user_codebooks(), 8);
+  EXPECT_EQ(config.lm.n_q - config.lm.dep_q, 8);
   EXPECT_EQ(config.codec_codebooks(), 8);
   EXPECT_EQ(config.output_codebooks(), 8);
   const TransformerConfig& depth = config.lm.depth;
@@ -144,7 +144,7 @@ TEST(Config, Stt1b) {
   EXPECT_TRUE(warnings.lines.empty()) << warnings.lines.front();
   EXPECT_EQ(config.lm.temporal.dim_feedforward, std::vector<int>{8448});
   EXPECT_EQ(config.lm.dep_q, 0);
-  EXPECT_EQ(config.lm.user_codebooks(), 32);
+  EXPECT_EQ(config.lm.n_q - config.lm.dep_q, 32);
   EXPECT_EQ(config.codec_codebooks(), 32);
   EXPECT_EQ(config.output_codebooks(), 0);
   EXPECT_EQ(config.lm.max_delay(), 0);

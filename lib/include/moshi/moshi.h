@@ -239,10 +239,8 @@ struct ContextStats {
   uint64_t lm_step_bytes = 0;  ///< Weight bytes one LM step reads.
   uint64_t encoder_slot_bytes = 0;
   uint64_t decoder_slot_bytes = 0;
-  uint64_t lm_slot_bytes = 0;       ///< Without KV.
   uint64_t kv_page_bytes = 0;       ///< One position of the temporal KV of one session.
   uint64_t device_allocations = 0;  ///< Device memory segments taken since the context was created.
-  double memory_bandwidth = 0;  ///< Bytes a second the device reads from its memory, measured; 0: unknown.
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that
@@ -286,6 +284,8 @@ class ExecutionContext {
   [[nodiscard]] virtual std::string token_text(int32_t token) const = 0;
 
   [[nodiscard]] virtual ContextStats stats() const = 0;
+  /// Bytes a second the device reads from its memory, measured now on the engine's thread (a second or two).
+  [[nodiscard]] virtual double measure_bandwidth() = 0;
 };
 
 /// A word of the text stream with its place on the output's time line, in nanoseconds.

@@ -229,6 +229,7 @@ class Context : public moshi::ExecutionContext {
     stats.precision = "f32";
     return stats;
   }
+  [[nodiscard]] double measure_bandwidth() override { return 1e10; }
 
  private:
   static void load(Call call, const moshi::ProgressHandler& progress, const moshi::Cancellation* cancel) {
