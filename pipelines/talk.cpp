@@ -10,6 +10,7 @@
 #include "end_of_input.h"
 #include "live_audio.h"
 #include "output_file.h"
+#include "session_picture.h"
 #include "transcript.h"
 
 namespace {
@@ -18,6 +19,7 @@ struct TalkOptions : CommonOptions, SamplingOptions {
   std::string input;
   std::string output;
   std::string transcript;
+  std::string picture;
   [[nodiscard]] bool live() const { return input.empty(); }
 };
 
@@ -86,6 +88,7 @@ nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, 
       {"input", options.input},
       {"output", options.output},
       {"transcript", options.transcript},
+      {"picture", options.picture},
       {"frames_in", frames_in},
       {"frames_out", frames_out},
       {"seconds", static_cast<double>(frames_out) * static_cast<double>(frame_ns) * 1e-9},
@@ -107,6 +110,7 @@ void run(const TalkOptions& options) {
 
   std::unique_ptr<OutputFile> speech;
   std::unique_ptr<OutputFile> words_file;
+  std::unique_ptr<SessionPicture> picture;
   Progress progress(options.quiet);
   Pipeline pipeline;
   GstElement* source = options.live() ? add_microphone(pipeline, codec, speaks)
@@ -114,15 +118,21 @@ void run(const TalkOptions& options) {
                                                          lm.audio_silence_prefix_seconds);
   if (!options.output.empty()) speech = std::make_unique<OutputFile>(options.output);
   if (!options.transcript.empty()) words_file = std::make_unique<OutputFile>(options.transcript);
+  if (!options.picture.empty()) {
+    picture = std::make_unique<SessionPicture>(options.picture, options.input, codec.sample_rate,
+                                               options.live() ? 0 : lm.audio_silence_prefix_seconds);
+  }
 
   GstElement* encoder = pipeline.add_model_element("mimienc", options);
   GstElement* model = add_language_model(pipeline, options, seed);
   pipeline.link({source, encoder, model});
+  if (picture) picture->question().listen(pipeline, encoder);
   if (speaks) {
     GstElement* decoder = pipeline.add_model_element("mimidec", options);
     GstElement* sink = options.live() ? add_loudspeaker(pipeline)
                                       : add_wav_sink(pipeline, speech->temporary(), options.output, "S16LE");
     pipeline.link({model, decoder, sink});
+    if (picture) picture->reply().listen(pipeline, sink);
   }
 
   // Text comes seldom: its sink must not hold up the start.
@@ -150,8 +160,10 @@ void run(const TalkOptions& options) {
     throw Failure(Status::BadFile, options.input + ": expected speech, found no sound at all");
   }
   if (words_file) write_transcript(words_file->temporary(), transcript.words());
+  if (picture) picture->write(transcript.words());
   if (speech) speech->commit();
   if (words_file) words_file->commit();
+  if (picture) picture->commit();
   if (options.json) print_result(result);
 }
 
@@ -164,6 +176,11 @@ void add_talk(CLI::App& app) {
       ->type_name("");
   command->add_option("OUT.wav", options->output, "The reply (default: the loudspeaker)")->type_name("");
   command->add_option("--transcript", options->transcript, "File for the words, a line of JSON each")
+      ->type_name("FILE");
+  command
+      ->add_option("--picture", options->picture,
+                   "File for both sides' waveforms with the words under them, as SVG; IN's words come from a "
+                   "transcript of its name (question.wav: question.jsonl)")
       ->type_name("FILE");
   add_sampling_options(*command, *options);
   add_common_options(*command, *options);

@@ -15,7 +15,12 @@ cd "$place"
 [ "$(awk '{ print $3 }' words.txt | xargs)" = "the capital is paris that makes twelve" ]
 # 9.36 s of question are 118 frames of 1920 samples of 2 bytes, after a header of at least 44.
 [ "$(wc -c <reply.wav)" -ge $((118 * 1920 * 2 + 44)) ]
+# The picture beside it, of which the README shows one with the same words.
+said() { grep -o '>[^<]*</text>' "$1"; }
+[ "$(said reply.svg)" = "$(said "$root/docs/session.svg")" ]
 # Other files, named from where the user is.
 cp "$root/examples/question.wav" mine.wav
 "$root/scripts/demo" mine.wav answer.wav >/dev/null
 cmp reply.wav answer.wav
+cmp reply.svg answer.svg && exit 1  # The question's words are not known under another name.
+[ "$(said answer.svg | wc -l)" -lt "$(said reply.svg | wc -l)" ]

@@ -22,6 +22,9 @@ def place(tmp_path):
     """A directory with good and bad files of every kind."""
     tool.write_wav(tmp_path / "good.wav", tool.tone(4800))
     tool.write_wav(tmp_path / "nothing.wav", [])
+    for name, words in (("noted", "call me back"), ("untimed", '{"text": "hello"}')):
+        shutil.copy(tmp_path / "good.wav", tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.jsonl").write_text(words + "\n")
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("this is no sound at all\n" * 100)
     (tmp_path / "cut.wav").write_bytes((tmp_path / "good.wav").read_bytes()[:30])
@@ -98,6 +101,7 @@ CASES = [
       for name in ("missing", "text", "no-codes", "high", "batch-rows", "batch-high", "batch-mask", "batch-mask-type")],
     *[(BAD_FILE, ("forward", "--input", name + ".safetensors", "--output", "OUT", "--model", tool.DEMO))
       for name in ("missing", "text", "no-codes", "batch", "forward-high")],
+    *[(BAD_FILE, ("talk", name, "OUT", "--model", tool.DEMO, "--picture", "OUT.svg")) for name in ("noted.wav", "untimed.wav")],
     # models
     *[(BAD_FILE, ("talk", "good.wav", "OUT", "--model", name))
       for name in ("missing-model", "good.wav", "directory", "nobody/no-such-model", "no-lm", "no-codec", "no-text",
@@ -110,6 +114,7 @@ CASES = [
     (OTHER, ("talk", "good.wav", "missing/OUT", "--model", tool.DEMO)),
     (OTHER, ("talk", "good.wav", "directory", "--model", tool.DEMO)),
     (OTHER, (*TALK, "--transcript", "missing/words.jsonl")),
+    (OTHER, (*TALK, "--picture", "missing/session.svg")),
     (OTHER, ("encode", "good.wav", "missing/OUT", "--model", tool.DEMO)),
     *[(OTHER, (command, "--input", name, "--output", "missing/OUT", "--model", tool.DEMO))
       for command, name in (("generate", "batch.safetensors"), ("forward", "forward.safetensors"))],

@@ -3,6 +3,7 @@
 import json
 import math
 import subprocess
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -89,6 +90,28 @@ def test_words(tmp_path):
     text = tool.succeed("talk", source, tmp_path / "again.wav", "--model", tool.DEMO, "--seed", "1")
     assert [line.split()[2:] for line in text.splitlines()] == [line["text"].split() for line in lines]
     assert tool.succeed("talk", source, tmp_path / "again.wav", "--model", tool.DEMO, "--quiet") == ""
+
+
+def test_picture(tmp_path):
+    """Both lanes, as long as the speech, with the words of both sides where they begin."""
+    source = tool.write_wav(tmp_path / "in.wav", [0] * tool.RATE + tool.tone(tool.RATE) + [0] * 3 * tool.RATE)
+    (tmp_path / "in.jsonl").write_text('{"start": 1.0, "end": 1.5, "text": "R&D"}\n')
+    picture = tmp_path / "session.svg"
+    result, _ = talk(tmp_path, source, "--seed", "1", "--picture", picture)
+    assert result["picture"] == str(picture)
+    svg = ElementTree.parse(picture).getroot()
+    name = lambda tag: "{http://www.w3.org/2000/svg}" + tag
+    texts = [(element.text, float(element.get("x"))) for element in svg.iter(name("text"))]
+    start = texts.index(("You", 16.0))
+    assert ("R&D", 16.0 + 100) in texts[start:]
+    for word in result["words"]:
+        assert any(text == word["text"] and abs(x - 16 - 100 * word["start"]) < 0.06 for text, x in texts)
+    asked, replied = [[tuple(map(float, point.split(","))) for point in shape.get("points").split()]
+                      for shape in svg.iter(name("polygon"))]
+    # A point each 10 ms above and below; loud where the tone is, a line elsewhere.
+    assert len(asked) == 2 * 500 and len(replied) == 2 * result["frames_out"] * 8
+    height = [below[1] - above[1] for above, below in zip(asked, reversed(asked))]
+    assert max(height[:95] + height[205:500]) < 2 < min(height[105:195])
 
 
 def test_speech_to_text(tmp_path):
