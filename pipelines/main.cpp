@@ -24,6 +24,8 @@ std::string help_line(const CLI::App& app) {
 
 }  // namespace
 
+// Only setting up and the last message may throw, without memory.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   CLI::App app("Full-duplex speech models (Moshi and its family) on GStreamer", "gst-moshi");
   app.set_version_flag("--version", "gst-moshi " + moshi::build_info().version);

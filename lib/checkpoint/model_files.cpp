@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 /// The directory of the model that is used when none is named.
 fs::path default_directory() {
   const char* variable = std::getenv("GST_MOSHI_MODEL_DIR");
-  const fs::path directory = variable != nullptr && *variable != '\0' ? variable : MOSHI_DEFAULT_MODEL_DIR;
+  fs::path directory = variable != nullptr && *variable != '\0' ? variable : MOSHI_DEFAULT_MODEL_DIR;
   if (!directory_exists(directory))
     throw Error(ErrorCode::NotFound, "no model given, and the default one is not in " +
                                          printable_path(directory) +

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view json(reinterpret_cast<const char*>(data), size);
   check([&] {
     const auto config = moshi::checkpoint::parse_model_config(json, "config.json");
-    if (config.lm.max_delay() < 0 || config.lm.user_codebooks() < 0 || config.lm.depth.weight_sets() < 1)
+    if (config.lm.max_delay() < 0 || config.lm.n_q < config.lm.dep_q || config.lm.depth.weight_sets() < 1)
       std::abort();
   });
   check([&] {
