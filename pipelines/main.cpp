@@ -16,6 +16,13 @@ int finish(Status status, std::string line) {
   return static_cast<int>(status);
 }
 
+/// What is wrong where no command is.
+std::string missing_command(const CLI::App& app, int argc, char** argv) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands({})) names += " " + command->get_name();
+  return "expected a command (one of" + names + "), found " + (argc > 1 ? argv[1] : "none");
+}
+
 /// The subcommand the user got wrong, for the hint.
 std::string help_line(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands()) return "gst-moshi " + command->get_name() + " --help";
@@ -54,6 +61,10 @@ int main(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::RuntimeError& reported) {
     return reported.get_exit_code();
+  } catch (const CLI::RequiredError& error) {
+    const bool no_command = app.get_subcommands().empty();
+    return finish(Status::Usage,
+                  (no_command ? missing_command(app, argc, argv) : error.what()) + "; see " + help_line(app));
   } catch (const CLI::ParseError& error) {
     return finish(Status::Usage, std::string(error.what()) + "; see " + help_line(app));
   } catch (const Failure& failure) {

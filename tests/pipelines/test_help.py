@@ -51,3 +51,11 @@ def test_bench():
         assert entry["frame"]["median_ms"] >= entry["lm"]["median_ms"]
     assert result["bytes"]["lm_weights"] > 0
     assert len(tool.succeed("bench", "--model", tool.DEMO, "--frames", "2", "--json").splitlines()) == 1
+
+
+@pytest.mark.parametrize("given, found", [((), "none"), (("tlak", "a.wav"), "tlak")])
+def test_wrong_command_is_named(given, found):
+    done = tool.run(*given)
+    assert done.returncode == 2
+    assert done.stderr == (f"gst-moshi: expected a command (one of talk encode decode forward generate bench doctor), "
+                           f"found {found}; see gst-moshi --help\n")
