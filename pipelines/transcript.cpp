@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "transcript.h"
 
+#include <cmath>
+
 Transcript::Transcript(int64_t frame_ns, bool announced, int64_t shift_ns,
                        std::function<void(const moshi::Word&)> on_word)
     : spoken_(frame_ns),
@@ -73,6 +75,8 @@ void Transcript::add(std::optional<moshi::Word> word) {
 
 nlohmann::ordered_json to_json(const moshi::Word& word) {
   // Whole milliseconds, free of binary fractions.
-  const auto seconds = [](int64_t ns) { return static_cast<double>((ns + 500'000) / 1'000'000) / 1000.0; };
+  const auto seconds = [](int64_t ns) {
+    return static_cast<double>(std::llround(static_cast<double>(ns) * 1e-6)) / 1000.0;
+  };
   return {{"start", seconds(word.start_ns)}, {"end", seconds(word.end_ns)}, {"text", word.text}};
 }

@@ -50,6 +50,7 @@ struct ConditionerConfig {
 };
 
 struct LmConfig {
+  bool quantize = false;  ///< Linear layers are int8 in the file.
   int n_q = 8;
   int dep_q = 8;
   int card = 1024;

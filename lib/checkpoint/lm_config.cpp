@@ -20,8 +20,6 @@ int scaled(Section& section, int dim) {
 }
 
 void reject_unsupported(Section& section) {
-  if (section.boolean("quantize", false))
-    section.unsupported("quantize", "quantized checkpoints are not supported; use the bf16 one");
   if (section.boolean("lora", false))
     section.unsupported("lora", "LoRA weights are not supported; fuse them into the model first");
   for (const char* key : {"demux_second_text_stream", "demux_second_stream"})
@@ -36,6 +34,7 @@ void reject_unsupported(Section& section) {
 }
 
 void read_streams(Section& section, LmConfig& config) {
+  config.quantize = section.boolean("quantize", false);
   config.n_q = section.integer("n_q", 8, 0, kMaxStreams);
   config.dep_q = section.integer("dep_q", 8, 0, config.n_q);
   config.card = section.integer("card", 1024, 1, 1 << 16);

@@ -5,7 +5,8 @@ namespace moshi::lm {
 
 Embedding::Embedding(int64_t rows, int64_t dim, bool norm, int low_rank, const nn::Weights& weights)
     : weight_(weights.get("weight", {rows, low_rank > 0 ? low_rank : dim})),
-      low_rank_(weights.get_if(low_rank > 0, "low_rank.weight", {dim, low_rank})) {
+      low_rank_(low_rank > 0 ? std::optional(nn::Linear(weights.matrix("low_rank.weight", {dim, low_rank})))
+                             : std::nullopt) {
   if (norm) {
     norm_.emplace(checkpoint::Norm::LayerNorm, weight_.size(1), weights["norm"]);
   }
@@ -17,7 +18,7 @@ at::Tensor Embedding::operator()(const at::Tensor& tokens) const {
     y = (*norm_)(y);
   }
   y = y.masked_fill((tokens == -1).unsqueeze(-1), 0);
-  return low_rank_.defined() ? at::linear(y, low_rank_) : y;
+  return low_rank_ ? (*low_rank_)(y) : y;
 }
 
 }  // namespace moshi::lm

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "nn/layers.h"
+#include "nn/linear.h"
 #include "nn/weights.h"
 
 namespace moshi::lm {
@@ -27,7 +28,7 @@ class Embedding {
  private:
   at::Tensor weight_;
   std::optional<nn::NormLayer> norm_;
-  at::Tensor low_rank_;
+  std::optional<nn::Linear> low_rank_;
 };
 
 }  // namespace moshi::lm

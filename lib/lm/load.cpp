@@ -8,7 +8,7 @@
 namespace moshi::lm {
 namespace {
 
-/// Tensors that say the file must be read another way than this version can.
+/// Refuses tensors that say the file must be read another way than this version can.
 void check_plain(const checkpoint::TensorFiles& files) {
   for (const std::string& name : files.names()) {
     if (name.find(".lora_A.") != std::string::npos || name.find(".lora_B.") != std::string::npos) {
@@ -16,20 +16,17 @@ void check_plain(const checkpoint::TensorFiles& files) {
                                            ": expected plain weights, found LoRA weights (" + name +
                                            "): fuse them into the model first");
     }
-    if (name.ends_with("_scb")) {
-      throw Error(ErrorCode::Settings, files.path().string() +
-                                           ": expected plain weights, found 8-bit ones (" + name +
-                                           "): use the bf16 checkpoint");
-    }
   }
 }
 
 }  // namespace
 
 LanguageModel load_language_model(const checkpoint::ModelConfig& config, checkpoint::TensorFiles files,
-                                  at::ScalarType dtype, at::Device device, nn::LoadMonitor monitor) {
+                                  const at::TensorOptions& options, nn::MatrixKind matrices,
+                                  nn::LoadMonitor monitor) {
   check_plain(files);
-  const auto source = std::make_shared<nn::FileSource>(std::move(files), dtype, device, std::move(monitor));
+  const auto source =
+      std::make_shared<nn::FileSource>(std::move(files), options, matrices, std::move(monitor));
   LanguageModel model(config.lm, config.output_codebooks(), nn::Weights(source));
   source->check_all_used([](const std::string&) { return false; });
   if (config.model_type == "hibiki") {

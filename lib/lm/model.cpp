@@ -11,10 +11,6 @@
 namespace moshi::lm {
 namespace {
 
-std::optional<at::Tensor> optional(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional(tensor) : std::nullopt;
-}
-
 /// Shifts codes [B, K, T] by their rows' delays behind the initial tokens, with one more position in
 /// front: [B, K, T + 1] (lm_utils.py, _delay_sequence).
 at::Tensor delayed(const at::Tensor& codes, const checkpoint::LmConfig& config) {
@@ -76,31 +72,37 @@ at::Tensor with_guided(const at::Tensor& tokens, const StepInput& input) {
 
 LanguageModel::LanguageModel(checkpoint::LmConfig config, int generated, const nn::Weights& weights)
     : config_(std::move(config)),
+      dtype_(weights.options().dtype().toScalarType()),
       generated_(generated),
       text_embedding_(config_.text_card + 1, config_.temporal.dim, config_.norm_emb, 0, weights["text_emb"]),
       temporal_(config_.temporal, weights["transformer"]),
       out_norm_(config_.temporal.norm, config_.temporal.dim, weights["out_norm"]),
-      text_linear_(weights.get("text_linear.weight", {config_.text_card_out, config_.temporal.dim})),
-      text_bias_(weights.get_if(config_.bias_proj, "text_linear.bias", {config_.text_card_out})),
+      text_linear_(weights.matrix("text_linear.weight", {config_.text_card_out, config_.temporal.dim}),
+                   weights.get_if(config_.bias_proj, "text_linear.bias", {config_.text_card_out})),
       conditions_(config_, weights["condition_provider"]["conditioners"]) {
   const int64_t dim = config_.temporal.dim;
   for (int i = 0; i < config_.n_q; ++i) {
     embeddings_.emplace_back(config_.card + 1, dim, config_.norm_emb, 0, weights["emb"][std::to_string(i)]);
   }
   for (int i = 0; i < config_.extra_heads; ++i) {
-    extra_heads_.push_back(
-        weights.get("extra_heads." + std::to_string(i) + ".weight", {config_.extra_heads_dim, dim}));
+    extra_heads_.emplace_back(
+        weights.matrix("extra_heads." + std::to_string(i) + ".weight", {config_.extra_heads_dim, dim}));
   }
-  if (config_.dep_q == 0) {
-    return;
+  if (config_.dep_q > 0) {
+    make_depth(weights);
   }
+  weight_bytes_ = weights.bytes();
+}
+
+void LanguageModel::make_depth(const nn::Weights& weights) {
+  const int64_t dim = config_.temporal.dim;
   const int64_t width = config_.depth.dim;
   const int low_rank = config_.depformer_low_rank_embeddings;
   const int inputs = !config_.depformer_multi_linear  ? 1
                      : config_.depth.schedule.empty() ? config_.dep_q
                                                       : config_.depth.weight_sets();
   for (int i = 0; i < inputs; ++i) {
-    depth_in_.push_back(weights.get("depformer_in." + std::to_string(i) + ".weight", {width, dim}));
+    depth_in_.emplace_back(weights.matrix("depformer_in." + std::to_string(i) + ".weight", {width, dim}));
   }
   for (int i = 0; i + 1 < config_.dep_q; ++i) {
     depth_embeddings_.emplace_back(config_.card + 1, width, config_.norm_emb, low_rank,
@@ -114,8 +116,8 @@ LanguageModel::LanguageModel(checkpoint::LmConfig config, int generated, const n
     if (config_.depformer_norm) {
       depth_norms_.emplace_back(*config_.depformer_norm, width, weights["depformer_norms"][index]);
     }
-    linears_.push_back(weights.get("linears." + index + ".weight", {config_.card, width}));
-    biases_.push_back(weights.get_if(config_.bias_proj, "linears." + index + ".bias", {config_.card}));
+    linears_.emplace_back(weights.matrix("linears." + index + ".weight", {config_.card, width}),
+                          weights.get_if(config_.bias_proj, "linears." + index + ".bias", {config_.card}));
   }
 }
 
@@ -157,13 +159,13 @@ at::Tensor LanguageModel::depth_input(int codebook, const at::Tensor& previous,
                     : config_.depth.schedule.empty() ? index
                                                      : static_cast<size_t>(config_.depth.schedule[index]);
   const Embedding& embedding = codebook == 0 ? *depth_text_embedding_ : depth_embeddings_[index - 1];
-  return at::linear(hidden, depth_in_[in]) + embedding(previous);
+  return depth_in_[in](hidden) + embedding(previous);
 }
 
 at::Tensor LanguageModel::head(int codebook, const at::Tensor& depth_output) const {
   const auto index = static_cast<size_t>(codebook);
   const at::Tensor normed = depth_norms_.empty() ? depth_output : depth_norms_[index](depth_output);
-  return at::linear(normed, linears_[index], optional(biases_[index]));
+  return linears_[index](normed);
 }
 
 void LanguageModel::restart_depth(LmState& state, int64_t rows) const {
@@ -183,7 +185,7 @@ StepOutput LanguageModel::step(const StepInput& input, LmState& state) const {
     x = x + input.condition;
   }
   const at::Tensor hidden = out_norm_(temporal_.step(x, state.temporal, input.rows));
-  const at::Tensor text_logits = at::linear(hidden, text_linear_, optional(text_bias_)).squeeze(1);
+  const at::Tensor text_logits = text_linear_(hidden).squeeze(1);
 
   StepOutput output;
   std::vector<at::Tensor> tokens = {input.text.sample(guide(text_logits, input), 0)};
@@ -200,8 +202,8 @@ StepOutput LanguageModel::step(const StepInput& input, LmState& state) const {
   if (!extra_heads_.empty()) {
     const at::Tensor own = hidden.narrow(0, 0, output.tokens.size(0)).squeeze(1);
     std::vector<at::Tensor> heads;
-    for (const at::Tensor& weight : extra_heads_) {
-      heads.push_back(at::softmax(at::linear(own, weight).to(at::kFloat), -1).select(-1, 0));
+    for (const nn::Linear& head : extra_heads_) {
+      heads.push_back(at::softmax(head(own).to(at::kFloat), -1).select(-1, 0));
     }
     output.extra_heads = at::stack(heads, 1);
   }
@@ -256,7 +258,7 @@ Logits LanguageModel::forward(const at::Tensor& codes, const at::Tensor& conditi
   }
 
   Logits result;
-  const at::Tensor text = at::linear(hidden, text_linear_, optional(text_bias_)).to(at::kFloat);
+  const at::Tensor text = text_linear_(hidden).to(at::kFloat);
   std::tie(result.text, result.text_mask) =
       undelayed(text.unsqueeze(1), codes.narrow(1, 0, 1), config_.delays.data());
   if (config_.dep_q > 0) {

@@ -15,6 +15,7 @@
 #include "lm/conditions.h"
 #include "lm/embedding.h"
 #include "lm/sampling.h"
+#include "nn/linear.h"
 #include "nn/transformer.h"
 
 namespace moshi::lm {
@@ -61,7 +62,9 @@ class LanguageModel {
   [[nodiscard]] const checkpoint::LmConfig& config() const { return config_; }
   [[nodiscard]] int generated() const { return generated_; }
   [[nodiscard]] const ConditionSum& conditions() const { return conditions_; }
-  [[nodiscard]] at::ScalarType dtype() const { return text_linear_.scalar_type(); }
+  /// Of activations, keys and values.
+  [[nodiscard]] at::ScalarType dtype() const { return dtype_; }
+  [[nodiscard]] uint64_t weight_bytes() const { return weight_bytes_; }
 
   [[nodiscard]] LmState make_state(int64_t slots) const;
   void grow(LmState& state, int64_t slots) const;
@@ -83,6 +86,7 @@ class LanguageModel {
   [[nodiscard]] Logits forward(const at::Tensor& codes, const at::Tensor& condition, bool streaming) const;
 
  private:
+  void make_depth(const nn::Weights& weights);
   [[nodiscard]] at::Tensor embed(const at::Tensor& tokens) const;
   [[nodiscard]] at::Tensor depth_input(int codebook, const at::Tensor& previous,
                                        const at::Tensor& hidden) const;
@@ -94,22 +98,22 @@ class LanguageModel {
                                          bool streaming) const;
 
   checkpoint::LmConfig config_;
+  at::ScalarType dtype_;
   int generated_;
   std::vector<Embedding> embeddings_;
   Embedding text_embedding_;
   nn::Transformer temporal_;
   nn::NormLayer out_norm_;
-  at::Tensor text_linear_;
-  at::Tensor text_bias_;
-  std::vector<at::Tensor> extra_heads_;
-  std::vector<at::Tensor> depth_in_;
+  nn::Linear text_linear_;
+  std::vector<nn::Linear> extra_heads_;
+  std::vector<nn::Linear> depth_in_;
   std::vector<Embedding> depth_embeddings_;
   std::optional<Embedding> depth_text_embedding_;
   std::optional<nn::Transformer> depth_;
   std::vector<nn::NormLayer> depth_norms_;
-  std::vector<at::Tensor> linears_;
-  std::vector<at::Tensor> biases_;
+  std::vector<nn::Linear> linears_;
   ConditionSum conditions_;
+  uint64_t weight_bytes_ = 0;
 };
 
 }  // namespace moshi::lm

@@ -115,10 +115,9 @@ void Encoder::grow(EncoderState& state, int64_t slots) const {
   }
 }
 
-uint64_t Encoder::slot_bytes() const {
-  const EncoderState one = make_state(1);
-  return row_bytes(one.seanet) + ring_bytes(transformer_) +
-         (one.downsample ? one.downsample->history.nbytes() : 0);
+uint64_t Encoder::slot_bytes(const EncoderState& state) const {
+  return row_bytes(state.seanet) + ring_bytes(transformer_) +
+         (state.downsample ? state.downsample->history[0].nbytes() : 0);
 }
 
 at::Tensor Encoder::encode(const at::Tensor& pcm, int64_t codebooks, EncoderState& state,
@@ -154,10 +153,9 @@ void Decoder::grow(DecoderState& state, int64_t slots) const {
   grow_rows(state.seanet, slots);
 }
 
-uint64_t Decoder::slot_bytes() const {
-  const DecoderState one = make_state(1);
-  return row_bytes(one.seanet) + ring_bytes(transformer_) +
-         (one.upsample.defined() ? one.upsample.nbytes() : 0);
+uint64_t Decoder::slot_bytes(const DecoderState& state) const {
+  return row_bytes(state.seanet) + ring_bytes(transformer_) +
+         (state.upsample.defined() ? state.upsample[0].nbytes() : 0);
 }
 
 at::Tensor Decoder::decode(const at::Tensor& codes, DecoderState& state, const nn::Rows& rows) const {
@@ -180,7 +178,8 @@ Codec Codec::load(const checkpoint::MimiConfig& config, checkpoint::TensorFiles 
                   nn::LoadMonitor monitor) {
   reject_transformers_layout(files);
   const auto source =
-      std::make_shared<nn::FileSource>(std::move(files), at::kFloat, device, std::move(monitor));
+      std::make_shared<nn::FileSource>(std::move(files), at::TensorOptions(at::kFloat).device(device),
+                                       nn::MatrixKind::Plain, std::move(monitor));
   Codec codec(config, source);
   // Whether codebooks were ever trained is for training alone.
   source->check_all_used(

@@ -51,8 +51,8 @@ class Encoder {
   [[nodiscard]] EncoderState make_state(int64_t slots) const;
   /// Enlarges `state` to `slots` slots; the streams in it go on.
   void grow(EncoderState& state, int64_t slots) const;
-  /// Bytes of one slot whose attention history is full.
-  [[nodiscard]] uint64_t slot_bytes() const;
+  /// Bytes of one slot of `state` whose attention history is full.
+  [[nodiscard]] uint64_t slot_bytes(const EncoderState& state) const;
 
   /// Continues the streams of `rows` by m frames: pcm f32 [B, m * frame_size] -> codes int64 [B,
   /// codebooks, m]. `codebooks` in [n_q_semantic, n_q]; fewer give the first ones of more.
@@ -76,8 +76,8 @@ class Decoder {
   [[nodiscard]] DecoderState make_state(int64_t slots) const;
   /// Enlarges `state` to `slots` slots; the streams in it go on.
   void grow(DecoderState& state, int64_t slots) const;
-  /// Bytes of one slot whose attention history is full.
-  [[nodiscard]] uint64_t slot_bytes() const;
+  /// Bytes of one slot of `state` whose attention history is full.
+  [[nodiscard]] uint64_t slot_bytes(const DecoderState& state) const;
 
   /// Continues the streams of `rows` by m frames: codes int64 [B, k, m], each in [0, bins), k in
   /// [1, n_q] -> pcm f32 [B, m * frame_size], not clamped.

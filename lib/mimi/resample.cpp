@@ -4,8 +4,8 @@
 namespace moshi::mimi {
 
 Downsample::Downsample(const checkpoint::MimiConfig& config, const nn::Weights& weights)
-    : conv_(weights["conv.conv.conv"].get("weight",
-                                          {config.dimension, config.dimension, 2 * config.resample_stride()}),
+    : conv_(weights["conv.conv.conv"].get(
+                "weight", {config.dimension, config.dimension, int64_t{2} * config.resample_stride()}),
             {}, {config.resample_stride(), 1, {}}) {}
 
 Downsample::State Downsample::make_state(int64_t slots) const {

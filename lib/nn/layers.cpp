@@ -78,12 +78,12 @@ int64_t gating_hidden(int64_t dim, int64_t dim_feedforward) {
 FeedForward::FeedForward(Gating gating, int64_t dim, int64_t dim_feedforward, const Weights& weights)
     : gating_(gating) {
   if (gating == Gating::None) {
-    in_ = Linear(weights.get("linear1.weight", {dim_feedforward, dim}));
-    out_ = Linear(weights.get("linear2.weight", {dim, dim_feedforward}));
+    in_ = Linear(weights.matrix("linear1.weight", {dim_feedforward, dim}));
+    out_ = Linear(weights.matrix("linear2.weight", {dim, dim_feedforward}));
   } else {
     const int64_t hidden = gating_hidden(dim, dim_feedforward);
-    in_ = Linear(weights.get("linear_in.weight", {2 * hidden, dim}));
-    out_ = Linear(weights.get("linear_out.weight", {dim, hidden}));
+    in_ = Linear(weights.matrix("linear_in.weight", {2 * hidden, dim}));
+    out_ = Linear(weights.matrix("linear_out.weight", {dim, hidden}));
   }
 }
 

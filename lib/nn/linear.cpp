@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "nn/linear.h"
 
+#include <limits>
 #include <utility>
 
 namespace moshi::nn {
@@ -17,9 +18,21 @@ bool is_cpu_f32(const at::Tensor& tensor) {
 
 }  // namespace
 
-Linear::Linear(const at::Tensor& weight, at::Tensor bias) : bias_(std::move(bias)) {
-  const int64_t length = is_cpu_f32(weight) ? kPartLength : weight.size(1);
-  for (const at::Tensor& part : weight.split(length, 1)) {
+Matrix Matrix::rows(int64_t first, int64_t count) const {
+  return {values.narrow(0, first, count), scale.defined() ? scale.narrow(0, first, count) : scale};
+}
+
+Matrix quantized(const at::Tensor& weight) {
+  const at::Tensor w = weight.to(at::kHalf).to(at::kFloat);
+  const at::Tensor largest = w.abs().amax(1);
+  // A row of zeros stays one.
+  const at::Tensor steps = 127 / largest.clamp_min(std::numeric_limits<float>::min());
+  return {(w * steps.unsqueeze(1)).round_().to(at::kChar), largest / 127};
+}
+
+Linear::Linear(const Matrix& weight, at::Tensor bias) : scale_(weight.scale), bias_(std::move(bias)) {
+  const int64_t length = is_cpu_f32(weight.values) ? kPartLength : weight.values.size(1);
+  for (const at::Tensor& part : weight.values.split(length, 1)) {
     parts_.push_back(part.contiguous());
   }
 }
@@ -28,8 +41,20 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   auto shape = x.sizes().vec();
   shape.back() = parts_.front().size(0);
   const at::Tensor rows = x.reshape({-1, x.size(-1)});
+  if (scale_.defined()) {
+    return from_integers(rows).view(shape);
+  }
   const bool few = rows.size(0) <= kFewRows && is_cpu_f32(parts_.front());
   return (few ? few_rows(rows) : many_rows(rows)).view(shape);
+}
+
+at::Tensor Linear::from_integers(const at::Tensor& x) const {
+  const at::Tensor& weight = parts_.front();
+  // Integers up to 127 are exact in every floating type; the scales are not.
+  const at::Tensor y = x.device().is_cpu()
+                           ? at::_weight_int8pack_mm(x, weight, scale_.to(x.scalar_type()))
+                           : (at::linear(x, weight.to(x.scalar_type())) * scale_).to(x.scalar_type());
+  return bias_.defined() ? y + bias_ : y;
 }
 
 at::Tensor Linear::few_rows(const at::Tensor& x) const {
@@ -68,7 +93,7 @@ at::Tensor Linear::many_rows(const at::Tensor& x) const {
 }
 
 uint64_t Linear::bytes() const {
-  uint64_t sum = 0;
+  uint64_t sum = scale_.defined() ? scale_.nbytes() : 0;
   for (const at::Tensor& part : parts_) {
     sum += part.nbytes();
   }

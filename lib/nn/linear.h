@@ -3,9 +3,22 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
 #include <vector>
 
 namespace moshi::nn {
+
+/// A weight matrix W [out, in]: floating point, or int8 where `scale` is defined.
+struct Matrix {
+  at::Tensor values;
+  at::Tensor scale;  ///< f32 [out]: row o of W is values[o] * scale[o].
+  /// The same rows of both.
+  [[nodiscard]] Matrix rows(int64_t first, int64_t count) const;
+};
+
+/// `weight` [out, in] with each row as int8 in [-127, 127] times a scale, as bitsandbytes' row-wise
+/// int8_vectorwise_quant makes it (of the weight cast to f16).
+Matrix quantized(const at::Tensor& weight);
 
 /// y = x W^T + b, laid out so that a few rows of f32 on the CPU run at the speed of memory: BLAS
 /// libraries read a matrix two to three times slower for 1 to 4 rows than for the same product
@@ -13,22 +26,26 @@ namespace moshi::nn {
 class Linear {
  public:
   Linear() = default;
-  /// `weight` [out, in]; `bias` [out] or undefined.
-  explicit Linear(const at::Tensor& weight, at::Tensor bias = {});
+  /// `bias` [out] or undefined.
+  explicit Linear(const Matrix& weight, at::Tensor bias = {});
+  explicit Linear(const at::Tensor& weight, at::Tensor bias = {})
+      : Linear(Matrix{weight, {}}, std::move(bias)) {}
 
   /// x [..., in] -> contiguous [..., out].
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
 
-  /// Device and dtype.
+  /// Device and dtype of the weights.
   [[nodiscard]] at::TensorOptions options() const { return parts_.front().options(); }
   /// Bytes of the weight matrix.
   [[nodiscard]] uint64_t bytes() const;
 
  private:
+  [[nodiscard]] at::Tensor from_integers(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor few_rows(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor many_rows(const at::Tensor& x) const;
 
   std::vector<at::Tensor> parts_;  ///< W cut along `in`, each contiguous [out, in of the part].
+  at::Tensor scale_;               ///< Of int8 rows; these are one part.
   at::Tensor bias_;
 };
 

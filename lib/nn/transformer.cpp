@@ -28,7 +28,7 @@ bool uses_rope(PositionEmbedding position) {
 std::vector<Linear> projections(const Weights& weights, const std::string& name, int sets,
                                 at::IntArrayRef shape) {
   std::vector<Linear> layers;
-  for (const at::Tensor& matrix : weights.projections(name, sets, shape)) {
+  for (const Matrix& matrix : weights.projections(name, sets, shape)) {
     layers.emplace_back(matrix);
   }
   return layers;
@@ -90,7 +90,7 @@ struct Transformer::Call {
 };
 
 Transformer::Transformer(checkpoint::TransformerConfig config, const Weights& weights)
-    : config_(std::move(config)) {
+    : config_(std::move(config)), options_(weights.options()) {
   const int64_t dim = config_.dim;
   head_dim_ = dim / config_.num_heads;
   kv_heads_ = config_.num_heads / config_.kv_repeat;
@@ -134,10 +134,9 @@ TransformerState Transformer::make_state(int64_t slots) const {
   TransformerState state;
   const int64_t positions =
       config_.context > 0 ? std::min<int64_t>(config_.context, kFirstPositions) : kFirstPositions;
-  const auto options = layers_.empty() ? at::TensorOptions() : layers_.front().in_projs.front().options();
   for (size_t i = 0; i < layers_.size(); ++i) {
-    state.keys.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options));
-    state.values.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options));
+    state.keys.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options_));
+    state.values.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options_));
   }
   state.offsets.assign(static_cast<size_t>(slots), 0);
   return state;
@@ -167,11 +166,7 @@ void Transformer::lengthen(TransformerState& state, int64_t positions) const {
 }
 
 uint64_t Transformer::position_bytes() const {
-  if (layers_.empty()) {
-    return 0;
-  }
-  return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_ * head_dim_) *
-         layers_.front().in_projs.front().options().dtype().itemsize();
+  return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_ * head_dim_) * options_.dtype().itemsize();
 }
 
 int64_t Transformer::set_of(int64_t step) const {

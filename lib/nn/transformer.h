@@ -73,6 +73,7 @@ class Transformer {
   [[nodiscard]] int64_t set_of(int64_t step) const;
 
   checkpoint::TransformerConfig config_;
+  at::TensorOptions options_;  ///< Of activations, keys and values.
   int64_t head_dim_ = 0;
   int64_t kv_heads_ = 0;
   std::vector<Layer> layers_;

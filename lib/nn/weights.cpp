@@ -12,6 +12,9 @@
 namespace moshi::nn {
 namespace {
 
+/// Ends the name of an int8 matrix's scales.
+const char* const kScaleSuffix = "_scb";
+
 std::string shape_text(at::IntArrayRef shape) {
   std::ostringstream text;
   text << shape;
@@ -40,9 +43,19 @@ std::optional<at::ScalarType> scalar_type(checkpoint::Dtype dtype) {
 
 }  // namespace
 
-FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::Device device,
+Matrix TensorSource::matrix(const std::string& name, at::IntArrayRef shape) {
+  if (matrices_ == MatrixKind::Plain) {
+    return {load(name, shape, std::nullopt), {}};
+  }
+  const uint64_t before = bytes_;
+  const Matrix matrix = quantized(load(name, shape, at::kFloat));
+  bytes_ = before + matrix.values.nbytes() + matrix.scale.nbytes();
+  return matrix;
+}
+
+FileSource::FileSource(checkpoint::TensorFiles files, const at::TensorOptions& options, MatrixKind matrices,
                        LoadMonitor monitor)
-    : files_(std::move(files)), dtype_(dtype), device_(device), monitor_(std::move(monitor)) {
+    : TensorSource(options, matrices), files_(std::move(files)), monitor_(std::move(monitor)) {
   for (const std::string& name : files_.names()) {
     total_ += files_.find(name)->data.size();
   }
@@ -50,8 +63,7 @@ FileSource::FileSource(checkpoint::TensorFiles files, at::ScalarType dtype, at::
 
 bool FileSource::has(const std::string& name) const { return files_.find(name) != nullptr; }
 
-at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape,
-                            std::optional<at::ScalarType> dtype) {
+at::Tensor FileSource::mapped(const std::string& name, at::IntArrayRef shape) {
   const checkpoint::TensorView* view = files_.find(name);
   const std::string where = files_.path().string() + ": tensor " + name;
   if (view == nullptr) {
@@ -63,27 +75,60 @@ at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape,
                                           shape_text(shape) +
                                           " by config.json: use the files of one model together");
   }
-  const auto stored = scalar_type(view->dtype);
+  const bool integers = view->dtype == checkpoint::Dtype::I8 && has(name + kScaleSuffix);
+  const auto stored = integers ? at::kChar : scalar_type(view->dtype);
   if (!stored) {
-    throw Error(ErrorCode::WrongType,
-                where + " has type " + std::string(checkpoint::name_of(view->dtype)) +
-                    ", expected floating point: quantised checkpoints need their own loader");
-  }
-  // A mapped file is read-only and not aligned: from_blob only ever serves as the source of a copy.
-  auto* data = const_cast<std::byte*>(view->data.data());
-  const at::Tensor mapped = at::from_blob(data, shape, at::TensorOptions().dtype(*stored));
-  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_));
-  // The meta device has shapes only; other devices convert after the copy, at their own speed.
-  if (!device_.is_meta()) {
-    tensor.copy_(device_.is_cpu() ? mapped : mapped.to(device_));
+    throw Error(ErrorCode::WrongType, where + " has type " + std::string(checkpoint::name_of(view->dtype)) +
+                                          ", expected floating point, or I8 with " + name + kScaleSuffix +
+                                          " beside it: use a checkpoint for PyTorch");
   }
   used_.insert(name);
-  bytes_ += tensor.nbytes();
   done_ += view->data.size();
   if (monitor_) {
     monitor_(done_, total_);
   }
+  // A mapped file is read-only and not aligned: from_blob only ever serves as the source of a copy.
+  auto* data = const_cast<std::byte*>(view->data.data());
+  return at::from_blob(data, shape, at::TensorOptions().dtype(*stored));
+}
+
+at::Tensor FileSource::copied(const at::Tensor& mapped, at::ScalarType dtype) const {
+  at::Tensor tensor = at::empty(mapped.sizes(), options_.dtype(dtype));
+  // The meta device has shapes only; other devices convert after the copy, at their own speed.
+  if (!tensor.is_meta()) {
+    tensor.copy_(tensor.is_cpu() ? mapped : mapped.to(tensor.device()));
+  }
   return tensor;
+}
+
+Matrix FileSource::integers(const std::string& name, const at::Tensor& mapped_values) {
+  return {copied(mapped_values, at::kChar),
+          copied(mapped(name + kScaleSuffix, {mapped_values.size(0)}), at::kFloat) / 127};
+}
+
+at::Tensor FileSource::load(const std::string& name, at::IntArrayRef shape,
+                            std::optional<at::ScalarType> dtype) {
+  const at::ScalarType wanted = dtype.value_or(options_.dtype().toScalarType());
+  const at::Tensor stored = mapped(name, shape);
+  at::Tensor tensor;
+  if (stored.scalar_type() == at::kChar) {
+    const Matrix matrix = integers(name, stored);
+    tensor = (matrix.values * matrix.scale.unsqueeze(1)).to(wanted);
+  } else {
+    tensor = copied(stored, wanted);
+  }
+  bytes_ += tensor.nbytes();
+  return tensor;
+}
+
+Matrix FileSource::matrix(const std::string& name, at::IntArrayRef shape) {
+  const checkpoint::TensorView* view = files_.find(name);
+  if (matrices_ == MatrixKind::Plain || view == nullptr || view->dtype != checkpoint::Dtype::I8) {
+    return TensorSource::matrix(name, shape);
+  }
+  const Matrix matrix = integers(name, mapped(name, shape));
+  bytes_ += matrix.values.nbytes() + matrix.scale.nbytes();
+  return matrix;
 }
 
 void FileSource::check_all_used(const std::function<bool(const std::string&)>& ignore) const {
@@ -96,12 +141,12 @@ void FileSource::check_all_used(const std::function<bool(const std::string&)>& i
   }
 }
 
-RandomSource::RandomSource(at::ScalarType dtype, at::Device device, uint64_t seed)
-    : dtype_(dtype), device_(device), generator_(at::detail::createCPUGenerator(seed)) {}
+RandomSource::RandomSource(const at::TensorOptions& options, MatrixKind matrices, uint64_t seed)
+    : TensorSource(options, matrices), generator_(at::detail::createCPUGenerator(seed)) {}
 
 at::Tensor RandomSource::load(const std::string& name, at::IntArrayRef shape,
                               std::optional<at::ScalarType> dtype) {
-  const auto options = at::TensorOptions().dtype(dtype.value_or(dtype_)).device(device_);
+  const auto options = dtype ? options_.dtype(*dtype) : options_;
   at::Tensor tensor;
   if (name.ends_with("alpha") || name.ends_with("norm1.weight") || name.ends_with("norm2.weight") ||
       name.ends_with("cluster_usage") || name.ends_with(".scale")) {
@@ -140,22 +185,29 @@ at::Tensor Weights::get(const std::string& name, at::IntArrayRef shape,
   return source_->load(prefix_ + name, shape, dtype);
 }
 
+Matrix Weights::matrix(const std::string& name, at::IntArrayRef shape) const {
+  return source_->matrix(prefix_ + name, shape);
+}
+
 at::Tensor Weights::get_if(bool wanted, const std::string& name, at::IntArrayRef shape) const {
   return wanted ? get(name, shape) : at::Tensor();
 }
 
-std::vector<at::Tensor> Weights::projections(const std::string& name, int sets, at::IntArrayRef shape) const {
-  std::vector<at::Tensor> matrices;
+std::vector<Matrix> Weights::projections(const std::string& name, int sets, at::IntArrayRef shape) const {
+  std::vector<Matrix> matrices;
   if (has(name + "s.0.weight")) {
     for (int set = 0; set < sets; ++set) {
-      matrices.push_back(get(name + "s." + std::to_string(set) + ".weight", shape));
+      matrices.push_back(matrix(name + "s." + std::to_string(set) + ".weight", shape));
     }
     return matrices;
   }
   auto packed_shape = shape.vec();
   packed_shape[0] *= sets;
-  const at::Tensor packed = get(has(name + ".weight") ? name + ".weight" : name + "_weight", packed_shape);
-  return packed.chunk(sets, 0);
+  const Matrix packed = matrix(has(name + ".weight") ? name + ".weight" : name + "_weight", packed_shape);
+  for (int set = 0; set < sets; ++set) {
+    matrices.push_back(packed.rows(set * shape[0], shape[0]));
+  }
+  return matrices;
 }
 
 }  // namespace moshi::nn

@@ -46,7 +46,8 @@ ModelReport check_model(const std::string& model) {
   attempt("reading the language model", [&] {
     const auto tensors = checkpoint::TensorFiles::open(files.lm);
     count(tensors, report.lm_tensors, report.lm_parameters);
-    lm::load_language_model(files.config, tensors, at::kFloat, at::kMeta);
+    lm::load_language_model(files.config, tensors, at::TensorOptions(at::kFloat).device(at::kMeta),
+                            nn::MatrixKind::Plain);
   });
   attempt("reading the tokenizer", [&] { report.text_pieces = text::Tokenizer(files.tokenizer).size(); });
   return report;

@@ -102,13 +102,12 @@ uint64_t bytes_at(const checkpoint::TensorFiles& files, size_t element) {
 Context::CodecPart::CodecPart(mimi::Codec loaded)
     : model(std::move(loaded)),
       encoder(model.encoder().make_state(1)),
-      decoder(model.decoder().make_state(1)) {}
+      decoder(model.decoder().make_state(1)),
+      encoder_slot_bytes(model.encoder().slot_bytes(encoder)),
+      decoder_slot_bytes(model.decoder().slot_bytes(decoder)) {}
 
-Context::LmPart::LmPart(lm::LanguageModel loaded, int most_sessions, uint64_t bytes)
-    : model(std::move(loaded)),
-      max_sessions(most_sessions),
-      weight_bytes(bytes),
-      state(model.make_state(1)) {}
+Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions)
+    : model(std::move(loaded)), precision(stored), max_sessions(most_sessions), state(model.make_state(1)) {}
 
 Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options)
     : files_(std::move(files)),
@@ -123,8 +122,10 @@ Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextO
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-std::shared_ptr<nn::TensorSource> Context::random_source(at::ScalarType dtype) const {
-  return std::make_shared<nn::RandomSource>(dtype, device_, kRandomWeightsSeed);
+std::shared_ptr<nn::TensorSource> Context::random_source(at::ScalarType dtype,
+                                                         nn::MatrixKind matrices) const {
+  return std::make_shared<nn::RandomSource>(at::TensorOptions(dtype).device(device_), matrices,
+                                            kRandomWeightsSeed);
 }
 
 void Context::check_memory(const std::string& what, uint64_t needed) const {
@@ -140,7 +141,8 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
   const auto load = [&] {
     const c10::InferenceMode inference;
     if (random_) {
-      codec_ = std::make_unique<CodecPart>(mimi::Codec(files_.config.mimi, random_source(at::kFloat)));
+      codec_ = std::make_unique<CodecPart>(
+          mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)));
       return;
     }
     const auto files = checkpoint::TensorFiles::open(files_.mimi);
@@ -153,18 +155,13 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
 }
 
 Precision Context::chosen_precision(Precision asked) const {
-  if (asked == Precision::Int8) {
-    throw Error(ErrorCode::Settings,
-                "precision: expected auto, f32 or bf16, found int8: this version cannot run it");
-  }
-  if (asked == Precision::Auto) {
-    return device_.is_cpu() ? Precision::F32 : Precision::BF16;
-  }
-  return asked;
+  if (asked != Precision::Auto) return asked;
+  if (files_.config.lm.quantize) return Precision::Int8;
+  return device_.is_cpu() ? Precision::F32 : Precision::BF16;
 }
 
 void Context::join_lm(const LmOptions& options) const {
-  const Precision loaded = lm_->model.dtype() == at::kFloat ? Precision::F32 : Precision::BF16;
+  const Precision loaded = lm_->precision;
   if (options.precision != Precision::Auto && options.precision != loaded) {
     throw Error(ErrorCode::Settings, "precision: expected " + to_string(loaded) +
                                          " as the model is loaded, found " + to_string(options.precision) +
@@ -178,6 +175,23 @@ void Context::join_lm(const LmOptions& options) const {
   }
 }
 
+lm::LanguageModel Context::make_lm(Precision precision, const ProgressHandler& progress,
+                                   const Cancellation* cancel) const {
+  const checkpoint::ModelConfig& config = files_.config;
+  const bool integers = precision == Precision::Int8;
+  const nn::MatrixKind matrices = integers ? nn::MatrixKind::Int8 : nn::MatrixKind::Plain;
+  // Integer matrices leave everything else in the precision the device computes best in.
+  const bool f32 = precision == Precision::F32 || (integers && device_.is_cpu());
+  const at::ScalarType dtype = f32 ? at::kFloat : at::kBFloat16;
+  if (random_) {
+    return {config.lm, config.output_codebooks(), nn::Weights(random_source(dtype, matrices))};
+  }
+  const auto files = checkpoint::TensorFiles::open(files_.lm);
+  check_memory("loading " + files_.lm.string(), bytes_at(files, integers ? 1 : at::elementSize(dtype)));
+  return lm::load_language_model(config, files, at::TensorOptions(dtype).device(device_), matrices,
+                                 monitor(progress, cancel));
+}
+
 void Context::load_lm(const LmOptions& options, const ProgressHandler& progress, const Cancellation* cancel) {
   if (options.text && !random_) {
     tokenizer_load_.run([&] { tokenizer_.emplace(files_.tokenizer); }, cancel);
@@ -185,20 +199,7 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
   const auto load = [&] {
     const c10::InferenceMode inference;
     const Precision precision = chosen_precision(options.precision);
-    const at::ScalarType dtype = precision == Precision::F32 ? at::kFloat : at::kBFloat16;
-    const checkpoint::ModelConfig& config = files_.config;
-    if (random_) {
-      const auto source = random_source(dtype);
-      lm::LanguageModel model(config.lm, config.output_codebooks(), nn::Weights(source));
-      lm_ = std::make_unique<LmPart>(std::move(model), options.max_sessions, source->bytes());
-      return;
-    }
-    const auto files = checkpoint::TensorFiles::open(files_.lm);
-    const uint64_t bytes = bytes_at(files, at::elementSize(dtype));
-    check_memory("loading " + files_.lm.string(), bytes);
-    lm_ = std::make_unique<LmPart>(
-        lm::load_language_model(config, files, dtype, device_, monitor(progress, cancel)),
-        options.max_sessions, bytes);
+    lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options.max_sessions);
   };
   bool first = false;
   lm_load_.run(
@@ -284,13 +285,13 @@ ContextStats Context::stats() const {
   stats.device_name = device_name(device_);
   if (codec_load_.done()) {
     stats.codec_weight_bytes = codec_->model.weight_bytes();
-    stats.encoder_slot_bytes = codec_->model.encoder().slot_bytes();
-    stats.decoder_slot_bytes = codec_->model.decoder().slot_bytes();
+    stats.encoder_slot_bytes = codec_->encoder_slot_bytes;
+    stats.decoder_slot_bytes = codec_->decoder_slot_bytes;
   }
   if (lm_load_.done()) {
-    stats.precision = lm_->model.dtype() == at::kFloat ? "f32" : "bf16";
-    stats.lm_weight_bytes = lm_->weight_bytes;
-    stats.lm_step_bytes = lm_->weight_bytes - lm_->model.embedding_bytes();
+    stats.precision = to_string(lm_->precision);
+    stats.lm_weight_bytes = lm_->model.weight_bytes();
+    stats.lm_step_bytes = lm_->model.weight_bytes() - lm_->model.embedding_bytes();
     stats.kv_page_bytes = lm_->model.position_bytes();
   }
   if (device_.is_cuda()) {

@@ -91,20 +91,25 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
     SlotPool decoder_slots;
     mimi::EncoderState encoder;
     mimi::DecoderState decoder;
+    uint64_t encoder_slot_bytes;
+    uint64_t decoder_slot_bytes;
   };
   /// The language model likewise.
   struct LmPart {
-    LmPart(lm::LanguageModel loaded, int most_sessions, uint64_t bytes);
+    LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions);
     lm::LanguageModel model;
+    Precision precision;
     int max_sessions;
-    uint64_t weight_bytes;
     int sessions = 0;
     int64_t capacity = 1;
     SlotPool slots;
     lm::LmState state;
   };
 
-  [[nodiscard]] std::shared_ptr<nn::TensorSource> random_source(at::ScalarType dtype) const;
+  [[nodiscard]] std::shared_ptr<nn::TensorSource> random_source(at::ScalarType dtype,
+                                                                nn::MatrixKind matrices) const;
+  [[nodiscard]] lm::LanguageModel make_lm(Precision precision, const ProgressHandler& progress,
+                                          const Cancellation* cancel) const;
   void check_memory(const std::string& what, uint64_t needed) const;
   [[nodiscard]] CodecPart& codec_part() const;
   [[nodiscard]] LmPart& lm_part() const;

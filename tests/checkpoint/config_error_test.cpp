@@ -110,7 +110,6 @@ TEST(ConfigErrors, UnsupportedKeysThatChangeTheModel) {
     return Keys{{"conditioners", R"({"mood":{"type":"lut","lut":)" + lut + more + "}}}"}};
   };
   const std::vector<std::pair<Keys, std::string>> all = {
-      {{{"quantize", "true"}}, "quantize true: quantized checkpoints are not supported"},
       {{{"lora", "true"}}, "lora true: LoRA weights are not supported"},
       {{{"lora_name", "\"lora.safetensors\""}},
        "lora_name \"lora.safetensors\": LoRA weights are not supported"},

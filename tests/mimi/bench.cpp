@@ -36,7 +36,8 @@ int main() {
   at::set_num_threads(1);
   const c10::InferenceMode guard;
   const auto config = moshi::checkpoint::builtin_config("7b").mimi;
-  const moshi::mimi::Codec codec(config, std::make_shared<moshi::nn::RandomSource>(at::kFloat, at::kCPU, 1));
+  const moshi::mimi::Codec codec(
+      config, std::make_shared<moshi::nn::RandomSource>(at::kFloat, moshi::nn::MatrixKind::Plain, 1));
   const auto row = moshi::nn::Rows::first(1, at::kCPU);
   auto encoder = codec.encoder().make_state(1);
   auto decoder = codec.decoder().make_state(1);

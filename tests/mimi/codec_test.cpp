@@ -133,8 +133,8 @@ TEST(Codec, Bytes) {
   constexpr uint64_t rings = 2 * 2 * 10 * 16;
   constexpr uint64_t down = 6 * 1 + (2 + 4) * 4 + 4 * 4 + (2 + 4) * 8 + 5 * 8 + 2 * 16 + 2 * 16;
   constexpr uint64_t up = 6 * 16 + 1 * 16 + (2 + 4) * 8 + 1 * 8 + (2 + 4) * 4 + 2 * 4 + 1 * 16;
-  EXPECT_EQ(codec.encoder().slot_bytes(), 4 * (rings + down));
-  EXPECT_EQ(codec.decoder().slot_bytes(), 4 * (rings + up));
+  EXPECT_EQ(codec.encoder().slot_bytes(codec.encoder().make_state(3)), 4 * (rings + down));
+  EXPECT_EQ(codec.decoder().slot_bytes(codec.decoder().make_state(3)), 4 * (rings + up));
 }
 
 class CodecFile : public testing::Test {

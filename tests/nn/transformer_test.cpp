@@ -30,7 +30,7 @@ TransformerConfig small_config(int context) {
 }
 
 Transformer make(const TransformerConfig& config) {
-  return {config, Weights(std::make_shared<RandomSource>(at::kFloat, at::kCPU, 7))};
+  return {config, Weights(std::make_shared<RandomSource>(at::kFloat, MatrixKind::Plain, 7))};
 }
 
 /// Ring entries query `t` of row `row` sees.
