@@ -101,7 +101,7 @@ def augment(wave, strength, noise_only=None):
                               torch.full_like(clean[:, :1], 1e-6))
     if noise_only is not None:
         reference = torch.where(noise_only, 10 ** (_uniform(rows, -4.0, -1.0, device)), reference)
-    decibels = _uniform(rows, 8, 45, device) + (1 - strength) * 30
+    decibels = _uniform(rows, 6, 42, device) + (1 - strength) * 30
     noise *= (reference / power(noise)).sqrt() * 10 ** (-decibels / 20)
     noise *= _chosen(rows, 0.75, device)
     babble = clean.roll(1, 0) * 10 ** (-_uniform(rows, 14, 30, device) / 20) * _chosen(rows, 0.15 * strength, device)

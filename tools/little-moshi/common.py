@@ -7,13 +7,34 @@ import time
 from pathlib import Path
 
 import torch
+from torch import distributed
+
+
+def settle_backends():
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
+
+
+def wait_for(path, meanwhile=lambda: None, seconds=900):
+    """The path, once there is such a file: a stage may be started before the one that it builds on has ended."""
+    until = time.time() + seconds
+    while not Path(path).exists():
+        if time.time() > until:
+            raise RuntimeError(f"{path} did not come")
+        meanwhile()
+        time.sleep(0.2)
+    return path
 
 
 class Budget:
-    """Training for a number of seconds; `progress` runs from 0 to 1, and `due` tells when to do something again."""
+    """Training for a number of seconds; `progress` runs from 0 to 1, and `due` tells when to do something again.
 
-    def __init__(self, seconds):
-        self.seconds, self._start, self._last = seconds, time.time(), {}
+    until: a clock time, in seconds as `date +%s` gives them, at which to be at the end in any case.
+    """
+
+    def __init__(self, seconds, until=None):
+        self._start, self._last = time.time(), {}
+        self.seconds = seconds if until is None else max(1.0, min(seconds, until - self._start))
 
     @property
     def elapsed(self):
@@ -93,3 +114,33 @@ class Captured:
             static.copy_(fresh)
         self._graph.replay()
         return self._outputs
+
+
+class Together:
+    """The processes that torchrun started, one a GPU; alone without it."""
+
+    def __init__(self, device):
+        self.rank, self._count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if self._count > 1:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            self._clocks = distributed.new_group(backend="gloo")
+
+    def progress(self, value):
+        """The first process's value in all of them. Goes through the CPU, so that no GPU is waited for."""
+        if self._count == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64)
+        distributed.broadcast(shared, 0, group=self._clocks)
+        return float(shared)
+
+    def average(self, tensors):
+        """Make each tensor its mean over the processes, in one message."""
+        if self._count == 1:
+            return
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        distributed.all_reduce(flat)
+        flat /= self._count
+        torch._foreach_copy_(tensors, [part.view_as(t) for part, t in
+                                       zip(flat.split([t.numel() for t in tensors]), tensors)])

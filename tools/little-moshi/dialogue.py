@@ -6,8 +6,8 @@ import numpy as np
 from model import FRAME_SECONDS
 from voices import SAMPLE_RATE
 
-ROW_FRAMES = 200        # 16 s
-TURNS = 5
+ROW_FRAMES = 300        # 24 s: most of a row is past what the model can look back to, as most of a long session is
+TURNS = 7
 REPLY_AFTER = 6         # frames from the end of the question to the reply's first (still silent) frame
 STOP_AFTER = 6          # frames from the beginning of an interruption to silence
 FAR = 10**6
@@ -60,9 +60,10 @@ class Dialogues:
             first = int(np.ceil(end / FRAME_SECONDS)) + REPLY_AFTER
             length = int(self.reply_lengths[answers[clip]])
             out["replies"][row, turn], out["reply_starts"][row, turn] = answers[clip], first
-            if rng.random() < 0.15 and length > 12:  # the user speaks again before the reply ends
+            if rng.random() < 0.2 and length > 12:  # the user speaks again before the reply ends
                 begin = first + int(rng.integers(4, length - 4))
                 out["cuts"][row, turn] = begin + STOP_AFTER
                 at = (begin + rng.random()) * FRAME_SECONDS
             else:
-                at = (first + length) * FRAME_SECONDS + rng.exponential(0.8) + 0.1
+                pause = rng.exponential(0.8) if rng.random() < 0.6 else rng.uniform(1.0, 9.0)
+                at = (first + length) * FRAME_SECONDS + pause + 0.1

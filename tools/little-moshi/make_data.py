@@ -20,7 +20,8 @@ import domain
 import voices
 
 CHUNK = 256
-TEST_PER_SET = 512
+TESTS = ("known", "espeak", "slt")  # files test-*: known voices, and two kinds of unheard ones
+TEST_PER_SET = 384
 
 
 def write_chunk(path, utterances):
@@ -56,10 +57,6 @@ def make_lexicon(jobs):
     return {word: phones for part in parts for word, phones in part.items()}
 
 
-def engines():
-    return {"flite": voices.Flite(), "espeak": voices.Espeak()}
-
-
 def speak_replies(lexicon):
     """Each possible reply, once, in Moshi's voice."""
     flite = voices.Flite()
@@ -71,12 +68,17 @@ def speak_replies(lexicon):
     return [(utterance, {"reply": reply, "voice": voices.MOSHI_VOICE}) for utterance, reply in spoken]
 
 
+def _speak_replies(path, lexicon):
+    write_chunk(path, speak_replies(lexicon))
+
+
 def speak_question(rng, lexicon, spoken_by, test=None):
-    """One question. test: None for training, "known" or "unheard" for the two test sets."""
+    """One question. test: None for training, or one of TESTS."""
     while True:
         topic, question, reply = domain.draw(rng)
-        voice, speak = voices.draw_voice(rng, held_out=test == "unheard")
-        if test != "unheard" and domain.is_held_out(question, voice) != (test == "known"):
+        held_out = test if test in ("espeak", "slt") else None
+        voice, speak = voices.draw_voice(rng, held_out)
+        if not held_out and domain.is_held_out(question, voice) != (test == "known"):
             continue
         utterance = speak(spoken_by, question, lexicon)
         if utterance is not None:
@@ -87,7 +89,7 @@ def _work(folder, lexicon, seed, until, limit, test):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(5)
     rng = random.Random(seed)
-    spoken_by = engines()
+    spoken_by = voices.engines()
     name = f"test-{test}" if test else "train"
     chunk = 0
     while time.time() < until and chunk < limit:
@@ -107,11 +109,11 @@ def main():
     options.folder.mkdir(parents=True, exist_ok=True)
     until = time.time() + options.seconds
     lexicon = make_lexicon(options.jobs)
-    write_chunk(options.folder / "moshi.npz", speak_replies(lexicon))
-    tasks = [(options.folder, lexicon, 7 + index, until + 60, 1, test) for index, test in enumerate(("known", "unheard"))]
+    tasks = [(options.folder, lexicon, 7 + index, until + 60, 1, test) for index, test in enumerate(TESTS)]
     tasks += [(options.folder, lexicon, options.seed * 1000 + job, until, options.chunks, None)
               for job in range(options.jobs)]
     workers = [multiprocessing.Process(target=_work, args=task) for task in tasks]
+    workers.append(multiprocessing.Process(target=_speak_replies, args=(options.folder / "moshi.npz", lexicon)))
 
     def end(*_):
         for worker in workers:

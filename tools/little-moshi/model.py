@@ -27,7 +27,7 @@ MIMI_CONFIG = {
         "last_kernel_size": 3, "norm": "none", "pad_mode": "constant", "ratios": [5, 6, 8, 4], "true_skip": True},
     "quantizer": {"dimension": 64, "n_q": SPOKEN, "bins": CARD, "input_dimension": 128, "output_dimension": 128},
     "transformer": {
-        "d_model": 128, "num_heads": 2, "num_layers": 3, "causal": True, "layer_scale": 0.1, "context": 64,
+        "d_model": 128, "num_heads": 2, "num_layers": 3, "causal": True, "layer_scale": 0.1, "context": 48,
         "conv_layout": True, "max_period": 10000, "gating": "none", "norm": "layer_norm",
         "positional_embedding": "rope", "dim_feedforward": 512, "input_dimension": 128, "output_dimensions": [128]},
 }
@@ -37,7 +37,7 @@ def lm_config(text_card):
     return {
         "dim": 256, "text_card": text_card, "existing_text_padding_id": PAD, "n_q": SPOKEN + HEARD, "dep_q": SPOKEN,
         "card": CARD, "num_heads": 4, "num_layers": 5, "hidden_scale": 3, "causal": True, "layer_scale": None,
-        "context": 150, "max_period": 10000, "gating": "silu", "norm": "rms_norm_f32", "positional_embedding": "rope",
+        "context": 100, "max_period": 10000, "gating": "silu", "norm": "rms_norm_f32", "positional_embedding": "rope",
         "depformer_dim": 96, "depformer_dim_feedforward": 288, "depformer_num_heads": 3, "depformer_num_layers": 2,
         "depformer_layer_scale": None, "depformer_multi_linear": True, "depformer_context": SPOKEN,
         "depformer_max_period": 10000, "depformer_gating": "silu", "depformer_pos_emb": "none",

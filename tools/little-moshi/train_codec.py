@@ -1,12 +1,15 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """Train the codec in two stages, each for a number of seconds and from a checkpoint if one is given.
 
+Started by torchrun, hearing runs on all its GPUs.
+
 hearing:  the encoder and all codebooks, from the phones that are spoken; the user's codebooks (the first ones) must name
           the phones, whoever speaks. Moshi's own voice must also be decodable, lightly. Writes Moshi's replies as codes.
 speaking: the decoder alone, on frozen codes of Moshi's voice: spectra first, then discriminators.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +18,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from augment import augment
-from common import Budget, Captured, learning_rate, log, save, set_learning_rate
+from common import Budget, Captured, Together, learning_rate, log, save, set_learning_rate, settle_backends, wait_for
 from data import Pool, level_gains, to_device
+from make_data import TESTS
 from losses import Discriminators, SpectralLoss
 from model import FRAME, HEARD, SPEECH_DELAY, latents, make_mimi, speak
 from replies import encode_replies, moshi_gains, paste
 from voices import PHONES, SAMPLE_RATE
 
-HEARING_FRAMES, HEARING_ROWS, MOSHI_ROWS = 48, 128, 24
+HEARING_FRAMES, HEARING_ROWS, MOSHI_ROWS = 60, 80, 10  # rows on each GPU
 LABEL_LAG = 0.08  # seconds by which a frame's phones lie before it: time to hear them out
 SPEAKING_FRAMES, SPEAKING_ROWS, CROP = 40, 32, 8192
 
@@ -107,37 +111,51 @@ def hearing_test(mimi, heads, pool, rows=512):
     return np.mean(totals, 0)
 
 
+def test_hearing(mimi, heads, tests, quiet):
+    """Every process takes part, though one would do: evaluating changes the codebooks' buffers."""
+    mimi.eval()
+    for name, pool in tests.items():
+        pool.wait(100)
+        first, heard = hearing_test(mimi, heads, pool)
+        if not quiet:
+            log(stage="hearing test", set=name, first=float(first), heard=float(heard))
+
+
 def train_hearing(options, device):
+    together = Together(device)
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng([options.seed, together.rank])
     mimi, heads, spectral = make_mimi(device), Heads().to(device), SpectralLoss().to(device)
     if options.resume:
         state = torch.load(options.resume, map_location=device)
         mimi.load_state_dict(state["mimi"])
         heads.load_state_dict(state["heads"])
+    torch.manual_seed(options.seed * 100 + together.rank)
     users = Pool(options.data, "train-*.npz", device, options.hours)
     moshi = Pool(options.data, "moshi.npz", device, 1)
-    tests = {name: Pool(options.data, f"test-{name}*.npz", device, 1) for name in ("known", "unheard")}
+    tests = {name: Pool(options.data, f"test-{name}*.npz", device, 1) for name in TESTS}
     users.wait(options.least_clips)
     moshi.wait(100)
-    budget = Budget(options.seconds)
     parameters = list(mimi.parameters()) + list(heads.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.95), weight_decay=0.02,
                                   fused=device.type == "cuda")
     samples, times = HEARING_FRAMES * FRAME, label_times(HEARING_FRAMES)
-    step = 0
-    while budget.progress < 1:
+    codebooks = [buffer for name, buffer in mimi.quantizer.named_buffers()
+                 if name.endswith(("embedding_sum", "cluster_usage"))]
+    together.progress(0.0)  # all are ready
+    budget, step, minutes = Budget(options.seconds, options.until), 0, 0
+    while (done := together.progress(budget.progress)) < 1:
         users.poll()
-        progress = 1.0 if options.resume else budget.progress
+        progress = 1.0 if options.resume else done
         strength = float(np.clip((progress - 0.04) / 0.22, 0, 1))
-        quantized, decoding = progress > 0.2, progress > 0.5
+        quantized, decoding = progress > 0.2, progress > 0.6
         own = draw_rows(rng, moshi, MOSHI_ROWS, samples, speed=0.0)
-        others = draw_rows(rng, users, HEARING_ROWS - MOSHI_ROWS, samples)
+        others = draw_rows(rng, users, HEARING_ROWS - MOSHI_ROWS, samples, slots=3)
         own_wave = moshi.waves(*own, moshi_gains(moshi, own[0]), samples)
         wave = torch.cat([own_wave, augment(
             users.waves(*others, level_gains(rng, users, others[0], -36, -14), samples), strength)])
         labels = torch.cat([moshi.phone_labels(*own, times), users.phone_labels(*others, times)])
-        set_learning_rate(optimizer, learning_rate(step, budget.progress, options.peak))
+        set_learning_rate(optimizer, learning_rate(step, done, options.peak))
         mimi.train()
         with torch.autocast(device.type, torch.bfloat16):
             z = latents(mimi, wave)
@@ -153,20 +171,23 @@ def train_hearing(options, device):
             loss = loss + 0.15 * sound
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        together.average([p.grad for p in parameters if p.grad is not None])
+        if quantized:
+            together.average(codebooks)
         nn.utils.clip_grad_norm_(parameters, 2.0)
         optimizer.step()
         step += 1
-        if budget.due("log", 5):
+        if together.rank == 0 and budget.due("log", 10):
             log(stage="hearing", seconds=budget.elapsed, step=step, clips=len(users), first=right_first.item(),
                 heard=right_heard.item(), loss=loss_first.item(), commitment=commitment.item(), sound=sound.item())
-        if budget.due("save", 60):
-            save(options.out, mimi=mimi.state_dict(), heads=heads.state_dict())
-    mimi.eval()
-    for name, pool in tests.items():
-        pool.poll()
-        if len(pool):
-            first, heard = hearing_test(mimi, heads, pool)
-            log(stage="hearing test", set=name, first=float(first), heard=float(heard))
+        if int(done * budget.seconds / 60) > minutes:
+            minutes += 1
+            if together.rank == 0:
+                save(options.out, mimi=mimi.state_dict(), heads=heads.state_dict())
+            test_hearing(mimi, heads, tests, together.rank > 0)
+    test_hearing(mimi, heads, tests, together.rank > 0)
+    if together.rank > 0:
+        return
     save(options.out, mimi=mimi.state_dict(), heads=heads.state_dict(), replies=encode_replies(mimi, moshi),
          names=[info["reply"] for info in moshi.infos])
 
@@ -202,7 +223,7 @@ def train_speaking(options, device):
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     mimi, spectral, judges = make_mimi(device), SpectralLoss().to(device), Discriminators().to(device)
-    state = torch.load(options.resume, map_location=device)
+    state = torch.load(wait_for(options.resume), map_location=device)
     mimi.load_state_dict(state["mimi"])
     judges_path = Path(options.out).with_name("judges.pt")
     judged_before = judges_path.exists() and torch.load(judges_path, map_location="cpu")["trained"]
@@ -257,8 +278,10 @@ def train_speaking(options, device):
         return sound.detach(), judged.detach(), distance.detach()
 
     plain, against = Captured(spectral_step, device), Captured(adversarial_step, device)
-    budget, step = Budget(options.seconds), 0
-    begin = 0.0 if judged_before else options.adversarial_from
+    budget, step = Budget(options.seconds, options.until), 0
+    begin = options.adversarial_from
+    if begin is None:
+        begin = 0.0 if judged_before else 0.35
 
     def keep():
         save(options.out, mimi=mimi.state_dict(), **{name: state[name] for name in ("heads", "names", "replies")})
@@ -287,15 +310,16 @@ def main():
     parser.add_argument("--out", required=True, help="checkpoint to write")
     parser.add_argument("--resume", help="checkpoint to start from; the speaking stage needs one")
     parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--until", type=float, help="clock time (date +%%s) to end by, if that is earlier")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--adversarial-from", type=float, default=0.35, help="share of the speaking stage before it")
+    parser.add_argument("--adversarial-from", type=float,
+                        help="share of the speaking stage before it; 0.35, or 0 where there are judges already")
     parser.add_argument("--hours", type=float, default=150, help="room for speech in GPU memory, 173 MB an hour")
     parser.add_argument("--least-clips", type=int, default=5000, help="clips to wait for at the start")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    settle_backends()
     (train_hearing if options.stage == "hearing" else train_speaking)(options, device)
 
 

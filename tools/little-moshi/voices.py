@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from align import warp
 from domain import words
 
 SAMPLE_RATE = 24000
@@ -22,7 +23,14 @@ PHONES = ("pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n n
 MOSHI_VOICE = "flite:rms"
 FLITE_VOICES = ["rms", "awb", "kal16"]
 FLITE_HELD_OUT = ["slt"]
-RAISED = 0.5  # share of flite's questions spoken by a speaker made from the voice
+# RHVoice's own slt is the held-out speaker; its other English voices may not be used commercially.
+RHVOICE_VOICES = ["Alan", "BDL", "CLB"]
+PICO_VOICES = ["en-US", "en-GB"]
+FEMALE = {"CLB", "en-US", "en-GB"}
+SHARES = {"flite": 28, "rhvoice": 26, "pico": 18, "espeak": 28}
+CHANGED = 0.55        # share of natural voices' questions spoken by a speaker made from the voice
+TIMED_BY = "rms"      # flite's voice whose times are carried over to synthesisers that tell none
+WARP_COST = 1.1       # readings that differ more than this from that voice's are not used
 ESPEAK_ACCENTS = ["en", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029", "en-us-nyc"]
 ESPEAK_HELD_OUT = ["f4", "m5", "Andrea", "Denis", "max", "linda", "Tweaky", "rob"]
 # Variants that whisper, croak or imitate instruments are no voices of people.
@@ -53,7 +61,7 @@ def resample(pcm, rate):
 
 
 def change_speaker(pcm, pitch, formants, fft=1024, hop=256):
-    """Raise pitch and formants by two factors of their own; the speech gets `pitch` times as fast.
+    """Multiply pitch and formants by two factors of their own; the speech gets `pitch` times as fast.
 
     Resampling moves both; the spectral envelope (the cepstrum's first 1.2 ms) is then moved to where it should be.
     """
@@ -162,22 +170,27 @@ class Flite:
         _, segments, _ = self._raw(word, "rms", 1.0, None)
         return [PHONES.index(name) for name, _ in segments if name != "pau"]
 
-    def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=None, raised=1.0, formants=1.0):
-        """`raised` and `formants`: factors that make another speaker of the voice, at the same speed."""
-        pcm, segments, spans = self._raw(text, voice, stretch * raised, pitch)
-        if raised != 1.0:
-            pcm = change_speaker(pcm, raised, formants)
-            segments = [(name, end / raised) for name, end in segments]
-            spans = [(start / raised, end / raised) for start, end in spans]
+    def timed(self, text, voice, stretch=1.0, pitch=None):
+        """(pcm, [(word, [boundary times of its phones])]), or None where flite reads other words than the text's."""
+        pcm, segments, spans = self._raw(text, voice, stretch, pitch)
         names = _merge_clitics(words(text), spans)
         if names is None:
             return None
         ends = np.array([end for _, end in segments])
-        timed = []
-        for word, (start, end) in names:
-            inside = ends[(ends > start + 1e-4) & (ends < end - 1e-4)]
-            timed.append((word, [start, *inside, end]))
-        return _trim(pcm, timed, lexicon)
+        return pcm, [(word, [start, *ends[(ends > start + 1e-4) & (ends < end - 1e-4)], end])
+                     for word, (start, end) in names]
+
+    def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=None, raised=1.0, formants=1.0):
+        """`raised` and `formants`: factors that make another speaker of the voice, at the same speed."""
+        found = self.timed(text, voice, stretch * raised, pitch)
+        return found and _trim(*_as_speaker(*found, raised, formants), lexicon)
+
+
+def _as_speaker(pcm, timed, raised, formants):
+    """Speech that was made `raised` times too slow, as the other speaker's at the right speed."""
+    if raised == 1.0:
+        return pcm, timed
+    return change_speaker(pcm, raised, formants), [(word, np.asarray(bounds) / raised) for word, bounds in timed]
 
 
 def _merge_clitics(names, spans):
@@ -271,19 +284,154 @@ class Espeak:
         return _trim(resample(pcm, self._rate), timed, lexicon)
 
 
-def draw_voice(rng, held_out=False):
-    """(name, function(engines, text, lexicon) -> Utterance or None): a voice with its pitch and speed drawn."""
-    if rng.random() < (0.5 if not held_out else 0.6):
-        name = rng.choice(FLITE_HELD_OUT if held_out else FLITE_VOICES)
-        stretch = rng.uniform(0.78, 1.28)
+class Timeless:
+    """A synthesiser that tells no times: they are carried over from flite's reading of the same text."""
+
+    def __init__(self, flite):
+        self._flite = flite
+
+    def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=1.0, raised=1.0, formants=1.0):
+        known = self._flite.timed(text, TIMED_BY, stretch)
+        if known is None:
+            return None
+        pcm = self._speak(text, voice, stretch * raised, pitch)
+        to_own, cost = warp(known[0], resample(pcm, round(SAMPLE_RATE * raised)) if raised != 1.0 else pcm)
+        if cost > WARP_COST:
+            return None
+        timed = [(word, to_own(bounds) * raised) for word, bounds in known[1]]
+        return _trim(*_as_speaker(pcm, timed, raised, formants), lexicon)
+
+
+class RHVoice(Timeless):
+    """RHVoice's English voices. https://github.com/RHVoice/RHVoice/blob/master/src/include/RHVoice.h"""
+
+    _RATE = C.CFUNCTYPE(C.c_int, C.c_int, C.c_void_p)
+    _PLAY = C.CFUNCTYPE(C.c_int, C.POINTER(C.c_short), C.c_uint, C.c_void_p)
+
+    class _Settings(C.Structure):
+        _fields_ = [("data_path", C.c_char_p), ("config_path", C.c_char_p), ("resource_paths", C.c_void_p),
+                    ("set_sample_rate", C.c_void_p), ("play_speech", C.c_void_p), ("others", C.c_void_p * 7),
+                    ("options", C.c_uint)]
+
+    class _Speech(C.Structure):
+        _fields_ = [("voice", C.c_char_p)] + [(name, C.c_double) for name in (
+            "absolute_rate", "absolute_pitch", "absolute_volume", "rate", "pitch", "volume")] + [
+            ("punctuation", C.c_int), ("punctuation_list", C.c_char_p), ("capitals", C.c_int), ("flags", C.c_int)]
+
+    def __init__(self, flite):
+        super().__init__(flite)
+        self._lib = C.CDLL("libRHVoice.so.5")
+        pointer = C.c_void_p
+        for name, result, arguments in [
+                ("RHVoice_new_tts_engine", pointer, [pointer]), ("RHVoice_speak", C.c_int, [pointer]),
+                ("RHVoice_new_message", pointer, [pointer, C.c_char_p, C.c_uint, C.c_int, pointer, pointer]),
+                ("RHVoice_delete_message", None, [pointer])]:
+            function = getattr(self._lib, name)
+            function.restype, function.argtypes = result, arguments
+        data = os.environ.get("RHVOICE_DATA_PATH", "/usr/share/RHVoice")
+        self._callbacks = self._RATE(self._set_rate), self._PLAY(self._receive)
+        rate, play = (C.cast(callback, C.c_void_p) for callback in self._callbacks)
+        settings = self._Settings(data.encode(), b"/nonexistent", None, rate, play, (C.c_void_p * 7)(), 0)
+        self._engine = self._lib.RHVoice_new_tts_engine(C.byref(settings))
+        if not self._engine:
+            raise RuntimeError(f"RHVoice did not start with the voices in {data}, set RHVOICE_DATA_PATH")
+
+    def _set_rate(self, rate, _):
+        self._sample_rate = rate
+        return 1
+
+    def _receive(self, samples, count, _):
+        self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 1
+
+    def _speak(self, text, voice, stretch, pitch):
+        self._chunks = []
+        how = self._Speech(voice.encode(), 0, 0, 0, 1 / stretch, pitch, 1, 0, None, 0, 0)
+        raw = text.encode()
+        message = self._lib.RHVoice_new_message(self._engine, raw, len(raw), 0, C.byref(how), None)
+        self._lib.RHVoice_speak(message)
+        self._lib.RHVoice_delete_message(message)
+        return resample(np.concatenate(self._chunks), self._sample_rate)
+
+
+class Pico(Timeless):
+    """SVOX Pico's English voices. Debian: libttspico0, libttspico-data"""
+
+    _FILES = {"en-US": ("en-US_ta.bin", "en-US_lh0_sg.bin"), "en-GB": ("en-GB_ta.bin", "en-GB_kh0_sg.bin")}
+    _MEMORY, _BUSY = 2500000, 201
+
+    def __init__(self, flite):
+        super().__init__(flite)
+        self._lib = C.CDLL("libttspico.so.0")
+        self._engines = {}
+
+    def _engine(self, voice):
+        if voice in self._engines:
+            return self._engines[voice][0]
+
+        def checked(result):
+            if result != 0:
+                raise RuntimeError(f"Pico did not start (error {result}): set PICO_DATA_PATH to its languages' folder")
+
+        lib, memory, system, engine = self._lib, C.create_string_buffer(self._MEMORY), C.c_void_p(), C.c_void_p()
+        checked(lib.pico_initialize(memory, self._MEMORY, C.byref(system)))
+        checked(lib.pico_createVoiceDefinition(system, b"voice"))
+        for file in self._FILES[voice]:
+            path = os.path.join(os.environ.get("PICO_DATA_PATH", "/usr/share/pico/lang"), file)
+            resource, name = C.c_void_p(), C.create_string_buffer(200)
+            checked(lib.pico_loadResource(system, path.encode(), C.byref(resource)))
+            checked(lib.pico_getResourceName(system, resource, name))
+            checked(lib.pico_addResourceToVoiceDefinition(system, b"voice", name))
+        checked(lib.pico_newEngine(system, b"voice", C.byref(engine)))
+        self._engines[voice] = engine, memory
+        return engine
+
+    def _speak(self, text, voice, stretch, pitch):
+        engine = self._engine(voice)
+        speed, level = np.clip([100 / stretch, 100 * pitch], [25, 50], [400, 200])
+        raw = f"<speed level='{speed:.0f}'><pitch level='{level:.0f}'>{text}</pitch></speed>".encode() + b"\0"
+        buffer, out, at = C.create_string_buffer(1024), [], 0
+        while at < len(raw):
+            taken, count, kind = C.c_int16(), C.c_int16(), C.c_int16()
+            self._lib.pico_putTextUtf8(engine, raw[at:], C.c_int16(len(raw) - at), C.byref(taken))
+            at += taken.value
+            busy = self._BUSY
+            while busy == self._BUSY:
+                busy = self._lib.pico_getData(engine, buffer, C.c_int16(1024), C.byref(count), C.byref(kind))
+                out.append(buffer.raw[:count.value])
+        return resample(np.frombuffer(b"".join(out), np.int16), 16000)
+
+
+def engines():
+    """Every synthesiser by name; one is made once a process."""
+    flite = Flite()
+    return {"flite": flite, "espeak": Espeak(), "rhvoice": RHVoice(flite), "pico": Pico(flite)}
+
+
+def _other_speaker(rng, female):
+    """Factors for pitch and formants that make another person of a voice: a child to a deep man."""
+    pitch = np.exp(rng.uniform(np.log(0.62), np.log(1.35)) if female else rng.uniform(np.log(0.8), np.log(2.0)))
+    return pitch, float(np.clip(pitch ** rng.uniform(0.0, 0.4) * rng.uniform(0.93, 1.08), 0.78, 1.28))
+
+
+def draw_voice(rng, held_out=None):
+    """(name, function(engines, text, lexicon) -> Utterance or None): a voice with its pitch and speed drawn.
+
+    held_out: None for a voice of the training, "slt" or "espeak" for one that never is.
+    """
+    engine = {"slt": "flite", "espeak": "espeak"}.get(held_out) or rng.choices(list(SHARES), SHARES.values())[0]
+    if engine == "espeak":
+        variant = rng.choice(ESPEAK_HELD_OUT if held_out else Espeak.variants())
+        accent = rng.choice(ESPEAK_ACCENTS)
+        rate, pitch, span = rng.uniform(125, 230), rng.uniform(15, 85), rng.uniform(25, 75)
+        return (f"espeak:{variant}",
+                lambda e, text, lex: e["espeak"].synthesise(text, accent, variant, lex, rate, pitch, span))
+    names = {"flite": FLITE_HELD_OUT if held_out else FLITE_VOICES, "rhvoice": RHVOICE_VOICES, "pico": PICO_VOICES}
+    name = rng.choice(names[engine])
+    stretch, pitch = rng.uniform(0.78, 1.28), rng.uniform(0.8, 1.25)
+    if engine == "flite":  # only kal16 follows a pitch, in hertz
         pitch = rng.uniform(75, 190) if name == "kal16" else None
-        raised, formants = 1.0, 1.0
-        if not held_out and rng.random() < RAISED:
-            raised, formants = rng.uniform(1.1, 1.9), rng.uniform(0.96, 1.22)
-        return (f"flite:{name}" + ("+" if raised != 1.0 else ""),
-                lambda e, text, lex: e["flite"].synthesise(text, name, lex, stretch, pitch, raised, formants))
-    variant = rng.choice(ESPEAK_HELD_OUT if held_out else Espeak.variants())
-    accent = rng.choice(ESPEAK_ACCENTS)
-    rate, pitch, span = rng.uniform(125, 230), rng.uniform(15, 85), rng.uniform(25, 75)
-    return (f"espeak:{variant}",
-            lambda e, text, lex: e["espeak"].synthesise(text, accent, variant, lex, rate, pitch, span))
+    changed = not held_out and rng.random() < CHANGED
+    raised, formants = _other_speaker(rng, name in FEMALE) if changed else (1.0, 1.0)
+    return (f"{engine}:{name}" + ("+" if changed else ""),
+            lambda e, text, lex: e[engine].synthesise(text, name, lex, stretch, pitch, raised, formants))
