@@ -92,9 +92,9 @@ ordered_json measure(moshi::ExecutionContext& context, const BenchOptions& optio
       print_row("LM alone", alone.lm);
       print_row("decode alone", alone.decode);
     }
-    std::cout << "  allocations after warm-up " << result["allocations"] << ", " << bytes / 1e6
-              << " MB read per step, " << 100 * result["bandwidth_fraction"].get<double>()
-              << " % of the memory's bandwidth\n";
+    std::cout << "  allocations after warm-up " << result["allocations"] << ", "
+              << static_cast<double>(bytes) / 1e6 << " MB read per step, "
+              << 100 * result["bandwidth_fraction"].get<double>() << " % of the memory's bandwidth\n";
   }
   return result;
 }

@@ -164,9 +164,9 @@ void print_report(const ordered_json& report) {
   if (model.contains("directory")) {
     std::ostringstream text;
     text << model["directory"].get<std::string>() << " (" << model["type"].get<std::string>() << ": "
-         << model["lm_parameters"].get<uint64_t>() / 1'000'000.0 << " M parameters in "
+         << model["lm_parameters"].get<double>() / 1e6 << " M parameters in "
          << model["lm_tensors"].get<uint64_t>() << " tensors, codec "
-         << model["codec_parameters"].get<uint64_t>() / 1'000'000.0 << " M in "
+         << model["codec_parameters"].get<double>() / 1e6 << " M in "
          << model["codec_tensors"].get<uint64_t>() << ", " << model["text_pieces"].get<int>()
          << " text pieces)";
     line("model", text.str());

@@ -56,7 +56,7 @@ Seanet Seanet::encoder(const checkpoint::MimiConfig& config, const nn::Weights& 
     }
     ++index;  // ELU
     seanet.layers_.push_back(
-        {load_conv(next(), width, 2 * width, 2 * ratio, {ratio, 1, config.elu_alpha}), {}, {}});
+        {load_conv(next(), width, 2 * width, int64_t{2} * ratio, {ratio, 1, config.elu_alpha}), {}, {}});
     width *= 2;
   }
   ++index;  // ELU
@@ -76,7 +76,9 @@ Seanet Seanet::decoder(const checkpoint::MimiConfig& config, const nn::Weights& 
   for (const int ratio : config.ratios) {
     ++index;  // ELU
     seanet.layers_.push_back(
-        {load_transposed(next(), width, width / 2, 2 * ratio, {ratio, 1, config.elu_alpha}), {}, {}});
+        {load_transposed(next(), width, width / 2, int64_t{2} * ratio, {ratio, 1, config.elu_alpha}),
+         {},
+         {}});
     width /= 2;
     for (int block = 0; block < config.n_residual_layers; ++block) {
       seanet.layers_.push_back(residual_block(config, next(), width, dilation_of(config, block)));

@@ -2,6 +2,7 @@
 #include "runtime/counters.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace moshi::runtime {
 namespace {
@@ -10,7 +11,7 @@ constexpr size_t kRecent = 4096;
 
 /// The value at `fraction` of the sorted values (nearest rank).
 double percentile(std::vector<double>& values, double fraction) {
-  const auto rank = static_cast<ptrdiff_t>(fraction * static_cast<double>(values.size() - 1) + 0.5);
+  const auto rank = static_cast<ptrdiff_t>(std::lround(fraction * static_cast<double>(values.size() - 1)));
   std::nth_element(values.begin(), values.begin() + rank, values.end());
   return values[static_cast<size_t>(rank)];
 }
