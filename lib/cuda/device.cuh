@@ -1,0 +1,95 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Device code that several kernels share.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include "cuda/tiles.h"
+
+namespace moshi::cuda {
+
+constexpr int kWarp = 32;
+
+/// Lets the next kernel of the stream start, if it was launched to overlap.
+__device__ inline void let_next_start() {
+#if __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+/// Waits until all memory the kernels before wrote can be read; nothing of theirs may be read earlier.
+__device__ inline void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+
+__device__ inline float warp_sum(float value) {
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(~0U, value, distance);
+  return value;
+}
+
+__device__ inline float warp_max(float value) {
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+    value = fmaxf(value, __shfl_xor_sync(~0U, value, distance));
+  }
+  return value;
+}
+
+/// The type activations have for products with an Element's weights.
+template <Element>
+struct Operand {
+  using Type = float;
+};
+template <>
+struct Operand<Element::BF16> {
+  using Type = __nv_bfloat16;
+};
+template <>
+struct Operand<Element::Int8> {
+  using Type = __half;
+};
+
+/// Stores an activation; an f16 that would overflow is cut, and counted.
+__device__ inline void store(float& place, float value, int*) { place = value; }
+__device__ inline void store(__nv_bfloat16& place, float value, int*) { place = __float2bfloat16(value); }
+__device__ inline void store(__half& place, float value, int* overflows) {
+  constexpr float largest = 65504.0F;
+  if (fabsf(value) > largest) {
+    if (overflows != nullptr) atomicAdd(overflows, 1);
+    value = copysignf(largest, value);
+  }
+  place = __float2half(value);
+}
+
+/// Index of feature k of a column in tiled activations.
+__device__ inline int activation_index(int k, int column, int columns) {
+  return (k / kTileDepth * columns + column) * kTileDepth + k % kTileDepth;
+}
+
+/// Launch settings of one kernel.
+struct Launch {
+  Launch(dim3 grid, dim3 block, size_t shared, bool overlap, void* stream) {
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared;
+    config.stream = static_cast<cudaStream_t>(stream);
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &attribute;
+    config.numAttrs = overlap ? 1 : 0;
+  }
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+  template <typename... Parameters, typename... Arguments>
+  [[nodiscard]] int operator()(void (*kernel)(Parameters...), const Arguments&... arguments) const {
+    return static_cast<int>(cudaLaunchKernelEx(&config, kernel, arguments...));
+  }
+  cudaLaunchConfig_t config{};
+  cudaLaunchAttribute attribute{};
+};
+
+}  // namespace moshi::cuda

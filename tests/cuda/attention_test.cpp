@@ -1,0 +1,132 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "cuda/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels.h"
+
+namespace moshi::cuda {
+namespace {
+
+/// Conversations in one pool, and the same in double precision on the host.
+class Conversations {
+ public:
+  Conversations(int heads, int kv_heads, int head_dim, int context, Rotation rotation, int slots, bool bf16)
+      : attention_{heads, context, rotation, 10000},
+        kv_heads_(kv_heads),
+        head_dim_(head_dim),
+        bf16_(bf16),
+        pages_((context + kPagePositions - 1) / kPagePositions),
+        pool_(at::full({slots * pages_, 2, 2, kv_heads, kPagePositions, head_dim}, NAN,
+                       at::TensorOptions(bf16 ? at::kBFloat16 : at::kFloat).device(kGpu))),
+        // Pages in no order.
+        table_(at::randperm(slots * pages_, at::kLong).to(at::kInt).to(kGpu)),
+        keys_(static_cast<size_t>(slots)),
+        values_(static_cast<size_t>(slots)) {}
+
+  /// One position of the conversations in `slots` (-1: an empty column): [columns, heads * head dim].
+  at::Tensor step(const std::vector<int>& slots) {
+    const auto columns = static_cast<int64_t>(slots.size());
+    const at::Tensor qkv = at::randn({columns, attention_.heads + 2 * kv_heads_, head_dim_});
+    std::vector<int> positions;
+    for (const int slot : slots) {
+      positions.push_back(slot < 0 ? 0 : static_cast<int>(keys_[static_cast<size_t>(slot)].size()));
+    }
+    const auto ints = [](const std::vector<int>& v) { return at::tensor(v, at::kInt).to(kGpu); };
+    const at::Tensor on_gpu[] = {qkv.to(kGpu), ints(slots), ints(positions)};
+    const int longest =
+        std::min(*std::max_element(positions.begin(), positions.end()) + 1, attention_.context);
+    const auto floats = at::TensorOptions(at::kFloat).device(kGpu);
+    const at::Tensor partial = at::empty(
+        {attention_scratch(static_cast<int>(columns), attention_.heads, head_dim_, attention_.context)},
+        floats);
+    const at::Tensor arrivals = at::zeros({columns * attention_.heads}, floats.dtype(at::kInt));
+    const auto out = DeviceActivations::empty(columns, attention_.heads * head_dim_, Element::F32);
+    const Pages pages{pool_.data_ptr(), bf16_, 2, kv_heads_, head_dim_, table_.const_data_ptr<int>(), pages_};
+    EXPECT_EQ(attend(on_gpu[0].const_data_ptr<float>(), attention_, pages, 1, on_gpu[1].const_data_ptr<int>(),
+                     on_gpu[2].const_data_ptr<int>(), longest,
+                     {partial.mutable_data_ptr<float>(), arrivals.mutable_data_ptr<int>()}, out.get(),
+                     Element::F32, nullptr, false, nullptr),
+              0);
+    EXPECT_EQ(arrivals.sum().item<int>(), 0);
+    last_ = out.values();
+    at::Tensor expected = at::zeros({columns, attention_.heads * head_dim_}, at::kDouble);
+    for (int64_t c = 0; c < columns; ++c) {
+      if (slots[static_cast<size_t>(c)] >= 0)
+        expected[c] = follow(qkv[c], static_cast<size_t>(slots[static_cast<size_t>(c)]));
+    }
+    return expected;
+  }
+  [[nodiscard]] const at::Tensor& last() const { return last_; }
+
+ private:
+  [[nodiscard]] at::Tensor rotate(const at::Tensor& x, int64_t position) const {
+    if (attention_.rotation == Rotation::None) return x;
+    const int64_t half = head_dim_ / 2;
+    const at::Tensor angles = (at::arange(half, at::kFloat) * (-std::log(10000.0) * 2 / head_dim_)).exp() *
+                              static_cast<double>(position);
+    const bool interleaved = attention_.rotation == Rotation::Interleaved;
+    const at::Tensor real = interleaved ? x.unflatten(-1, {half, 2}).select(-1, 0) : x.narrow(-1, 0, half);
+    const at::Tensor imag = interleaved ? x.unflatten(-1, {half, 2}).select(-1, 1) : x.narrow(-1, half, half);
+    const at::Tensor parts[] = {real * angles.cos() - imag * angles.sin(),
+                                real * angles.sin() + imag * angles.cos()};
+    return interleaved ? at::stack({parts[0], parts[1]}, -1).flatten(-2) : at::cat({parts[0], parts[1]}, -1);
+  }
+  at::Tensor follow(const at::Tensor& qkv, size_t slot) {
+    const auto position = static_cast<int64_t>(keys_[slot].size());
+    const auto as_stored = [&](const at::Tensor& x) {
+      return (bf16_ ? x.to(at::kBFloat16) : x).to(at::kDouble);
+    };
+    keys_[slot].push_back(as_stored(rotate(qkv.narrow(0, attention_.heads, kv_heads_), position)));
+    values_[slot].push_back(as_stored(qkv.narrow(0, attention_.heads + kv_heads_, kv_heads_)));
+    const int64_t first = std::max<int64_t>(0, position + 1 - attention_.context);
+    const auto seen = [&](const std::vector<at::Tensor>& all) {
+      return at::stack(at::ArrayRef<at::Tensor>(all).slice(static_cast<size_t>(first)))
+          .repeat_interleave(attention_.heads / kv_heads_, 1);
+    };
+    const at::Tensor q = rotate(qkv.narrow(0, 0, attention_.heads), position).to(at::kDouble);
+    const at::Tensor scores = (seen(keys_[slot]) * q).sum(-1) / std::sqrt(static_cast<double>(head_dim_));
+    return (at::softmax(scores, 0).unsqueeze(-1) * seen(values_[slot])).sum(0).flatten();
+  }
+
+  Attention attention_;
+  int kv_heads_;
+  int head_dim_;
+  bool bf16_;
+  int pages_;
+  at::Tensor pool_;
+  at::Tensor table_;
+  std::vector<std::vector<at::Tensor>> keys_;
+  std::vector<std::vector<at::Tensor>> values_;
+  at::Tensor last_;
+};
+
+using AttentionKernel = KernelTest;
+
+TEST_F(AttentionKernel, SeesItsPastThroughPagesSplitsAndTheRing) {
+  struct Case {
+    int heads, kv_heads, head_dim, context;
+    Rotation rotation;
+    bool bf16;
+  };
+  for (const Case& c : {Case{2, 2, 64, 20, Rotation::Interleaved, false},
+                        {4, 2, 32, 300, Rotation::Halves, false},
+                        {2, 1, 128, 290, Rotation::Interleaved, true},
+                        {3, 3, 32, 150, Rotation::None, true}}) {
+    Conversations all(c.heads, c.kv_heads, c.head_dim, c.context, c.rotation, 3, c.bf16);
+    double worst = 0;
+    for (int step = 0; step < c.context + 40; ++step) {
+      // Slot 0 always, slot 2 from later on, an empty column between them at times.
+      const std::vector<int> slots =
+          step < 17 ? std::vector<int>{0} : std::vector<int>{2, step % 3 == 0 ? -1 : 1, 0};
+      const at::Tensor expected = all.step(slots);
+      worst = std::max(worst, (all.last() - expected).abs().max().item<double>());
+    }
+    EXPECT_LT(worst, 2e-5) << c.head_dim << ", " << c.context;
+  }
+}
+
+}  // namespace
+}  // namespace moshi::cuda

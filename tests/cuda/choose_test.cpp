@@ -1,0 +1,102 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "cuda/choose.h"
+
+#include <cstring>
+#include <vector>
+
+#include "kernels.h"
+#include "lm/sampling.h"
+
+namespace moshi::cuda {
+namespace {
+
+using ChooseKernel = KernelTest;
+
+std::vector<int> chosen(const at::Tensor& logits, const std::vector<Choice>& choices, uint32_t row,
+                        int columns) {
+  const at::Tensor values = logits.to(kGpu).contiguous();
+  at::Tensor bytes = at::empty({static_cast<int64_t>(choices.size() * sizeof(Choice))}, at::kByte);
+  std::memcpy(bytes.data_ptr(), choices.data(), choices.size() * sizeof(Choice));
+  bytes = bytes.to(kGpu);
+  const at::Tensor tokens = at::full({logits.size(0)}, -1, at::TensorOptions(at::kInt).device(kGpu));
+  EXPECT_EQ(choose(values.const_data_ptr<float>(), static_cast<int>(logits.size(1)),
+                   static_cast<int>(logits.size(1)), static_cast<const Choice*>(bytes.data_ptr()), row,
+                   columns, tokens.mutable_data_ptr<int>(), false, nullptr),
+            0);
+  const at::Tensor host = tokens.cpu();
+  return {host.const_data_ptr<int>(), host.const_data_ptr<int>() + host.numel()};
+}
+
+TEST_F(ChooseKernel, GreedyTakesTheFirstOfTheLargest) {
+  for (const int64_t card : {5, 366, 2048, 32000}) {
+    at::Tensor logits = at::randn({3, card});
+    logits[0][card - 1] = 50;
+    logits[1][2] = logits[1][4] = 60;
+    logits[2][0] = 70;
+    EXPECT_EQ(chosen(logits, std::vector<Choice>(3), 0, 3),
+              (std::vector<int>{static_cast<int>(card) - 1, 2, 0}));
+  }
+}
+
+TEST_F(ChooseKernel, DrawsWhatTheCpuDraws) {
+  for (const auto& [card, top_k] : {std::pair{2048, 250}, {2048, 0}, {32000, 25}, {40, 1}, {40, 100}}) {
+    constexpr int kColumns = 200;
+    const at::Tensor logits = at::randn({kColumns, card}) * 3;
+    std::vector<Choice> choices;
+    std::vector<lm::SamplingRow> rows;
+    for (int i = 0; i < kColumns; ++i) {
+      choices.push_back({0.8F, top_k, static_cast<uint64_t>(i % 7) + 1, i});
+      rows.push_back({0.8F, top_k, static_cast<uint64_t>(i % 7) + 1, i});
+    }
+    const at::Tensor expected = lm::Sampler(rows, at::kCPU).sample(logits, 3);
+    const std::vector<int> tokens = chosen(logits, choices, 3, kColumns);
+    int same = 0;
+    for (int i = 0; i < kColumns; ++i) same += tokens[i] == expected[i].item<int>() ? 1 : 0;
+    EXPECT_GE(same, kColumns - 1) << card << ", " << top_k;  // Two scores may differ by a rounding.
+  }
+}
+
+TEST_F(ChooseKernel, FrequenciesAreTheSoftmaxOfTheTopK) {
+  constexpr int kCard = 40;
+  constexpr int kDraws = 100000;
+  constexpr int kTopK = 12;
+  const at::Tensor logits = (at::arange(kCard, at::kFloat) * 0.37).sin() * 3;
+  std::vector<int> counts(kCard, 0);
+  std::vector<Choice> choices;
+  for (int i = 0; i < kDraws; ++i) choices.push_back({0.9F, kTopK, static_cast<uint64_t>(i + 1), i % 50});
+  for (const int token : chosen(logits.expand({kDraws, kCard}), choices, 2, kDraws))
+    ++counts[static_cast<size_t>(token)];
+  at::Tensor probabilities = at::softmax(logits.to(at::kDouble) / 0.9, 0);
+  const auto [top, indices] = probabilities.topk(kTopK);
+  probabilities = at::zeros({kCard}, at::kDouble).scatter(0, indices, top / top.sum());
+  double chi_square = 0;
+  for (int token = 0; token < kCard; ++token) {
+    const double expected = probabilities[token].item<double>() * kDraws;
+    if (expected == 0) {
+      EXPECT_EQ(counts[static_cast<size_t>(token)], 0);
+    } else {
+      chi_square += std::pow(counts[static_cast<size_t>(token)] - expected, 2) / expected;
+    }
+  }
+  EXPECT_LT(chi_square, 31.26);  // 11 degrees of freedom, one in a thousand.
+}
+
+TEST_F(ChooseKernel, GuidesByTheNullColumn) {
+  at::Tensor logits = at::zeros({3, 10});
+  logits[0][1] = 2, logits[0][2] = 1.9;
+  logits[2][1] = 1.5, logits[2][2] = 0;
+  Choice guided;
+  guided.null_column = 2;
+  guided.coefficient = 3;
+  // Null + 3 (own - null): 1.5 + 1.5 = 3 for token 1, 0 + 5.7 for token 2.
+  EXPECT_EQ(chosen(logits, {guided, Choice{}}, 0, 2), (std::vector<int>{2, 0, 2}));
+}
+
+TEST_F(ChooseKernel, NoNumbersGiveATokenAllTheSame) {
+  const at::Tensor logits = at::full({1, 2048}, NAN);
+  EXPECT_EQ(chosen(logits, {Choice{}}, 0, 1), std::vector<int>{0});
+  EXPECT_EQ(chosen(logits, {Choice{0.8F, 25, 1, 1}}, 0, 1), std::vector<int>{0});
+}
+
+}  // namespace
+}  // namespace moshi::cuda

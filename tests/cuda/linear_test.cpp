@@ -1,0 +1,137 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "cuda/linear.h"
+
+#include <cmath>
+
+#include "kernels.h"
+
+namespace moshi::cuda {
+namespace {
+
+using LinearKernel = KernelTest;
+constexpr Element kElements[] = {Element::F32, Element::BF16, Element::Int8};
+/// Of one product, in the output's own precision.
+double tolerance(Element element) { return element == Element::F32 ? 1e-6 : 5e-6; }
+
+at::Tensor stored(const DeviceMatrix& w, const DeviceActivations& x, const at::Tensor& bias = {}) {
+  const at::Tensor y = at::full({x.columns, w.rows}, NAN, at::TensorOptions(at::kFloat).device(kGpu));
+  Output output;
+  output.values = y.mutable_data_ptr<float>();
+  output.stride = static_cast<int>(w.rows);
+  output.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  EXPECT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
+  return y.cpu();
+}
+
+TEST_F(LinearKernel, IsTheProduct) {
+  for (const Element element : kElements) {
+    for (const auto& [rows, depth] : {std::pair{16, 32}, {64, 96}, {366, 256}, {1024, 1024}, {528, 11264}}) {
+      const DeviceMatrix w(rows, depth, element);
+      for (const int64_t columns : {1, 2, 7, 8, 9, 16, 31, 32, 33, 64}) {
+        const DeviceActivations x(at::randn({columns, depth}), element);
+        SCOPED_TRACE(testing::Message()
+                     << static_cast<int>(element) << ' ' << rows << " x " << depth << ", " << columns);
+        EXPECT_LT(relative_error(stored(w, x), at::matmul(x.values(), w.values.t())), tolerance(element));
+      }
+    }
+  }
+}
+
+TEST_F(LinearKernel, ColumnsDoNotDependOnTheirNeighbours) {
+  for (const Element element : kElements) {
+    const DeviceMatrix w(208, 1056, element);
+    const at::Tensor x = at::randn({64, 1056});
+    const at::Tensor alone = stored(w, DeviceActivations(x.narrow(0, 3, 1), element));
+    for (const int64_t columns : {4, 8, 12, 16, 24, 32, 48, 64}) {
+      const at::Tensor together = stored(w, DeviceActivations(x.narrow(0, 0, columns), element));
+      EXPECT_TRUE(at::equal(together[3], alone[0])) << static_cast<int>(element) << ", " << columns;
+    }
+  }
+}
+
+TEST_F(LinearKernel, AddsScaledUpdatesAndBias) {
+  const DeviceMatrix w(64, 64, Element::BF16);
+  const DeviceActivations x(at::randn({3, 64}), Element::BF16);
+  const at::Tensor bias = at::randn({64}).to(kGpu);
+  const at::Tensor scale = at::rand({64}).to(kGpu);
+  const at::Tensor before = at::randn({3, 64});
+  const at::Tensor values = before.to(kGpu);
+  Output output;
+  output.kind = Output::Kind::Add;
+  output.bias = bias.const_data_ptr<float>();
+  output.scale = scale.const_data_ptr<float>();
+  output.values = values.mutable_data_ptr<float>();
+  output.stride = 64;
+  ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
+  const at::Tensor update = at::matmul(x.values(), w.values.t()) + bias.cpu();
+  EXPECT_LT(relative_error(values.cpu(), before.to(at::kDouble) + update * scale.cpu()), 1e-6);
+}
+
+TEST_F(LinearKernel, AddsTheRowOfAToken) {
+  const DeviceMatrix w(96, 128, Element::BF16);
+  const DeviceActivations x(at::randn({4, 128}), Element::BF16);
+  const at::Tensor table = at::randn({10, 96}).to(at::kBFloat16).to(kGpu);
+  const at::Tensor tokens = at::tensor({3, -1, 9, 0}, at::kInt).to(kGpu);
+  const at::Tensor y = at::empty({4, 96}, at::TensorOptions(at::kFloat).device(kGpu));
+  Output output;
+  output.kind = Output::Kind::Lookup;
+  output.values = y.mutable_data_ptr<float>();
+  output.stride = 96;
+  output.table = table.data_ptr();
+  output.table_bf16 = true;
+  output.tokens = tokens.const_data_ptr<int>();
+  ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
+  at::Tensor rows = table.cpu().to(at::kDouble).index_select(0, at::tensor({3, 0, 9, 0}, at::kLong));
+  rows[1].zero_();
+  EXPECT_LT(relative_error(y.cpu(), at::matmul(x.values(), w.values.t()) + rows), 1e-6);
+}
+
+TEST_F(LinearKernel, GatesAndActivates) {
+  for (const Element element : kElements) {
+    const at::Tensor weights = at::randn({2 * 72, 96}) / 10;
+    const DeviceMatrix w(nn::interleaved(weights), element);
+    const DeviceActivations x(at::randn({9, 96}), element);
+    const auto next = DeviceActivations::empty(9, 96, element);  // 72 features and room to the next tile.
+    Output output;
+    output.kind = Output::Kind::Gate;
+    output.activation = Activation::Silu;
+    output.next = next.get();
+    ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
+    const DeviceMatrix plain(weights, element);
+    const at::Tensor u = at::matmul(x.values(), plain.values.t());
+    const at::Tensor expected = at::silu(u.narrow(1, 0, 72)) * u.narrow(1, 72, 72);
+    EXPECT_LT(relative_error(next.values().narrow(1, 0, 72), expected),
+              element == Element::F32 ? 1e-6 : 4e-3);
+
+    const auto activated = DeviceActivations::empty(9, 160, element);
+    output.kind = Output::Kind::Activate;
+    output.activation = Activation::Gelu;
+    output.next = activated.get();
+    ASSERT_EQ(multiply(plain.get(), x.get(), output, false, nullptr), 0);
+    EXPECT_LT(relative_error(activated.values().narrow(1, 0, 144), at::gelu(u)),
+              element == Element::F32 ? 1e-6 : 4e-3);
+  }
+}
+
+TEST_F(LinearKernel, CutsAndCountsWhatF16CannotHold) {
+  const DeviceMatrix w(at::eye(32) * 100, Element::Int8);
+  const DeviceActivations x(at::full({2, 32}, 1000.0), Element::Int8);
+  const auto next = DeviceActivations::empty(2, 32, Element::Int8);
+  const at::Tensor overflows = at::zeros({1}, at::TensorOptions(at::kInt).device(kGpu));
+  Output output;
+  output.kind = Output::Kind::Activate;
+  output.next = next.get();
+  output.overflows = overflows.mutable_data_ptr<int>();
+  ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
+  EXPECT_TRUE((next.values() == 65504).all().item<bool>());
+  EXPECT_EQ(overflows.item<int>(), 64);
+}
+
+TEST_F(LinearKernel, RefusesWhatDoesNotFit) {
+  const DeviceMatrix w(16, 64, Element::F32);
+  EXPECT_NE(multiply(w.get(), DeviceActivations::empty(65, 64, Element::F32).get(), {}, false, nullptr), 0);
+  EXPECT_NE(multiply(w.get(), DeviceActivations::empty(1, 32, Element::F32).get(), {}, false, nullptr), 0);
+}
+
+}  // namespace
+}  // namespace moshi::cuda
