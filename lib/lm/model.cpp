@@ -73,6 +73,7 @@ at::Tensor with_guided(const at::Tensor& tokens, const StepInput& input) {
 LanguageModel::LanguageModel(checkpoint::LmConfig config, int generated, const nn::Weights& weights)
     : config_(std::move(config)),
       dtype_(weights.options().dtype().toScalarType()),
+      device_(weights.options().device()),
       generated_(generated),
       text_embedding_(config_.text_card + 1, config_.temporal.dim, config_.norm_emb, 0, weights["text_emb"]),
       temporal_(config_.temporal, weights["transformer"]),

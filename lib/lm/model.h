@@ -64,6 +64,7 @@ class LanguageModel {
   [[nodiscard]] const ConditionSum& conditions() const { return conditions_; }
   /// Of activations, keys and values.
   [[nodiscard]] at::ScalarType dtype() const { return dtype_; }
+  [[nodiscard]] at::Device device() const { return device_; }
   [[nodiscard]] uint64_t weight_bytes() const { return weight_bytes_; }
 
   [[nodiscard]] LmState make_state(int64_t slots) const;
@@ -99,6 +100,7 @@ class LanguageModel {
 
   checkpoint::LmConfig config_;
   at::ScalarType dtype_;
+  at::Device device_;
   int generated_;
   std::vector<Embedding> embeddings_;
   Embedding text_embedding_;

@@ -29,6 +29,8 @@ class TokenRing {
   void reset() { position_ = 0; }
 
   [[nodiscard]] int64_t position() const { return position_; }
+  /// Tokens that begin() gives.
+  [[nodiscard]] size_t rows() const { return delays_.size(); }
 
  private:
   [[nodiscard]] int64_t& at(size_t row, int64_t position);

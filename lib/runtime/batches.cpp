@@ -68,6 +68,32 @@ void unstack(const at::Tensor& tensor, const std::vector<T*>& frames, std::vecto
   }
 }
 
+/// What the conversation's next step reads.
+lm::StepRow begin(LmFrameState& frame) {
+  const Sampling& sampling = frame.sampling;
+  const int64_t position = frame.ring.position();
+  lm::StepRow row;
+  row.slot = frame.slot;
+  row.null_slot = frame.null_slot;
+  row.guidance = sampling.cfg_coef;
+  row.tokens.resize(frame.ring.rows());
+  frame.ring.begin(frame.user_codes, row.tokens);
+  row.text = {sampling.greedy ? 0 : sampling.text_temperature, sampling.text_top_k, sampling.seed, position};
+  row.audio = {sampling.greedy ? 0 : sampling.audio_temperature, sampling.audio_top_k, sampling.seed,
+               position};
+  return row;
+}
+
+/// What comes out of it.
+void finish(LmFrameState& frame, const lm::StepResult& step) {
+  LmFrame& result = frame.result;
+  std::vector<int64_t> undelayed(step.tokens.size());
+  result.ready = frame.ring.finish(step.tokens, undelayed);
+  result.text = static_cast<int32_t>(undelayed.front());
+  result.audio.assign(undelayed.begin() + 1, undelayed.end());
+  result.extra_heads = step.extra_heads;
+}
+
 }  // namespace
 
 void Context::run(Stage stage, std::span<Frame* const> batch) {
@@ -112,80 +138,26 @@ void Context::decode(std::span<Frame* const> batch) {
 }
 
 void Context::step(std::span<Frame* const> batch) {
-  const lm::LanguageModel& model = lm_->model;
   const auto frames = in_slot_order<LmFrameState>(batch);
-  const size_t width = static_cast<size_t>(model.config().n_q) + 1;
-
-  std::vector<int64_t> slots;
-  std::vector<int64_t> null_slots;
-  std::vector<int64_t> tokens;
-  std::vector<at::Tensor> conditions;
-  std::vector<at::Tensor> null_conditions;
-  std::vector<lm::SamplingRow> text;
-  std::vector<lm::SamplingRow> audio;
-  std::vector<int64_t> guided;
-  std::vector<float> guidance;
+  std::vector<lm::StepRow> rows;
   for (LmFrameState* frame : frames) {
     if (std::exchange(frame->reset, false)) {
-      lm_->state.temporal.reset(frame->slot);
-      if (frame->null_slot >= 0) {
-        lm_->state.temporal.reset(frame->null_slot);
-      }
-      frame->ring.reset();
+      restart(*frame);
     }
-    const auto row = static_cast<int64_t>(slots.size());
-    slots.push_back(frame->slot);
-    tokens.resize(tokens.size() + width);
-    frame->ring.begin(frame->user_codes, std::span(tokens).last(width));
-    conditions.push_back(frame->condition);
-    const Sampling& sampling = frame->sampling;
-    text.push_back({sampling.greedy ? 0 : sampling.text_temperature, sampling.text_top_k, sampling.seed,
-                    frame->ring.position()});
-    audio.push_back({sampling.greedy ? 0 : sampling.audio_temperature, sampling.audio_top_k, sampling.seed,
-                     frame->ring.position()});
-    if (frame->null_slot >= 0) {
-      null_slots.push_back(frame->null_slot);
-      null_conditions.push_back(frame->null_condition);
-      guided.push_back(row);
-      guidance.push_back(sampling.cfg_coef);
-    }
+    rows.push_back(begin(*frame));
   }
-  for (const int64_t row : guided) {
-    const auto first = tokens.begin() + row * static_cast<int64_t>(width);
-    const std::vector<int64_t> copy(first, first + static_cast<int64_t>(width));
-    tokens.insert(tokens.end(), copy.begin(), copy.end());
-  }
-  slots.insert(slots.end(), null_slots.begin(), null_slots.end());
-  conditions.insert(conditions.end(), null_conditions.begin(), null_conditions.end());
-
-  const lm::StepInput input{nn::Rows(slots, device_),
-                            at::tensor(tokens, at::kLong)
-                                .view({static_cast<int64_t>(slots.size()), static_cast<int64_t>(width)})
-                                .to(device_),
-                            conditions.front().defined() ? at::stack(conditions) : at::Tensor(),
-                            guided,
-                            guidance,
-                            lm::Sampler(text, device_),
-                            lm::Sampler(audio, device_)};
-  const lm::StepOutput output = model.step(input, lm_->state);
-
-  // The step's one read-back.
-  const at::Tensor generated = output.tokens.cpu().contiguous();
-  const at::Tensor heads =
-      output.extra_heads.defined() ? output.extra_heads.cpu().contiguous() : at::Tensor();
-  const auto count = static_cast<size_t>(generated.size(1));
-  std::vector<int64_t> undelayed(count);
+  const std::vector<lm::StepResult> results = lm_->stepper->step(rows);
   for (size_t b = 0; b < frames.size(); ++b) {
-    LmFrame& result = frames[b]->result;
-    const std::span<const int64_t> row(generated.const_data_ptr<int64_t>() + b * count, count);
-    result.ready = frames[b]->ring.finish(row, undelayed);
-    result.text = static_cast<int32_t>(undelayed.front());
-    result.audio.assign(undelayed.begin() + 1, undelayed.end());
-    if (heads.defined()) {
-      const float* values = heads.const_data_ptr<float>() + static_cast<int64_t>(b) * heads.size(1);
-      result.extra_heads.assign(values, values + heads.size(1));
-    }
+    finish(*frames[b], results[b]);
   }
+}
+
+void Context::restart(LmFrameState& frame) const {
+  lm_->stepper->reset(frame.slot);
+  if (frame.null_slot >= 0) {
+    lm_->stepper->reset(frame.null_slot);
+  }
+  frame.ring.reset();
 }
 
 }  // namespace moshi::runtime

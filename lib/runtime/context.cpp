@@ -107,7 +107,10 @@ Context::CodecPart::CodecPart(mimi::Codec loaded)
       decoder_slot_bytes(model.decoder().slot_bytes(decoder)) {}
 
 Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions)
-    : model(std::move(loaded)), precision(stored), max_sessions(most_sessions), state(model.make_state(1)) {}
+    : model(std::move(loaded)),
+      stepper(std::make_unique<lm::EagerStepper>(model)),
+      precision(stored),
+      max_sessions(most_sessions) {}
 
 Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options)
     : files_(std::move(files)),

@@ -12,6 +12,7 @@
 
 #include "checkpoint/model_files.h"
 #include "lm/model.h"
+#include "lm/stepper.h"
 #include "lm/token_ring.h"
 #include "mimi/codec.h"
 #include "moshi/moshi.h"
@@ -46,8 +47,6 @@ struct LmFrameState : Frame {
   int64_t slot = -1;
   int64_t null_slot = -1;  ///< Second row of a guided session, else -1.
   Sampling sampling;
-  at::Tensor condition;  ///< [1, dim] in the model's dtype, or undefined.
-  at::Tensor null_condition;
   bool reset = false;
   lm::TokenRing ring;
   std::vector<int64_t> user_codes;
@@ -98,12 +97,12 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   struct LmPart {
     LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions);
     lm::LanguageModel model;
+    std::unique_ptr<lm::Stepper> stepper;
     Precision precision;
     int max_sessions;
     int sessions = 0;
     int64_t capacity = 1;
     SlotPool slots;
-    lm::LmState state;
   };
 
   [[nodiscard]] std::shared_ptr<nn::TensorSource> random_source(at::ScalarType dtype,
@@ -120,6 +119,10 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   void encode(std::span<Frame* const> batch);
   void decode(std::span<Frame* const> batch);
   void step(std::span<Frame* const> batch);
+  /// A slot for the conversation, two where it is guided.
+  void take_slots(LmFrameState& frame, const Conditions& conditions);
+  /// Back to the start of the conversation.
+  void restart(LmFrameState& frame) const;
 
   checkpoint::ModelFiles files_;
   at::Device device_;

@@ -179,33 +179,32 @@ std::unique_ptr<LmSession> Context::open_lm(const LmSessionOptions& options) {
   if (frame->sampling.seed == 0) {
     frame->sampling.seed = random_seed();
   }
+  engine_.call([&] { with_errors("opening a session", [&] { take_slots(*frame, options.conditions); }); });
+  return std::make_unique<Lm>(shared_from_this(), frame);
+}
+
+void Context::take_slots(LmFrameState& frame, const Conditions& conditions) {
+  LmPart& part = *lm_;
+  const lm::ConditionSum& sum = part.model.conditions();
   // Hibiki's driver asks for the best voice and guides away from the worst (run_inference.py).
-  const bool hibiki = lm_info_.model_type == "hibiki";
+  const bool hibiki = lm_info_.model_type == "hibiki" && !sum.empty();
   const Conditions best = {{"description", "very_good"}};
   const Conditions worst = {{"description", "very_bad"}};
-  engine_.call([&] {
-    with_errors("opening a session", [&] {
-      if (!part.model.conditions().empty()) {
-        const auto condition = [&](const Conditions& values) {
-          return part.model.conditions()(values).to(part.model.dtype());
-        };
-        frame->condition = condition(hibiki && options.conditions.empty() ? best : options.conditions);
-        frame->null_condition = condition(hibiki ? worst : Conditions{});
-      } else {
-        frame->condition = part.model.conditions()(options.conditions);
-      }
-      if (part.max_sessions > 0 && part.sessions >= part.max_sessions) {
-        throw Error(ErrorCode::Busy, "expected a free slot, found all " + std::to_string(part.max_sessions) +
-                                         " of max-sessions in use: try later, or raise max-sessions");
-      }
-      part.capacity = grown_capacity(part.capacity, part.slots.count() + (guided ? 2 : 1));
-      part.model.grow(part.state, part.capacity);
-      frame->slot = part.slots.take();
-      frame->null_slot = guided ? part.slots.take() : -1;
-      ++part.sessions;
-    });
-  });
-  return std::make_unique<Lm>(shared_from_this(), frame);
+  const at::Tensor condition = sum(hibiki && conditions.empty() ? best : conditions);
+  if (part.max_sessions > 0 && part.sessions >= part.max_sessions) {
+    throw Error(ErrorCode::Busy, "expected a free slot, found all " + std::to_string(part.max_sessions) +
+                                     " of max-sessions in use: try later, or raise max-sessions");
+  }
+  const bool guided = frame.sampling.cfg_coef != 1.0F;
+  part.capacity = grown_capacity(part.capacity, part.slots.count() + (guided ? 2 : 1));
+  part.stepper->grow(part.capacity);
+  frame.slot = part.slots.take();
+  part.stepper->set_condition(frame.slot, condition);
+  if (guided) {
+    frame.null_slot = part.slots.take();
+    part.stepper->set_condition(frame.null_slot, sum(hibiki ? worst : Conditions{}));
+  }
+  ++part.sessions;
 }
 
 void Context::close(const std::shared_ptr<EncoderFrame>& frame) {
