@@ -42,25 +42,23 @@ __device__ inline float rotated(const float* raw, int i, int position, Rotation 
   return imaginary ? real * sinf(angle) + imag * cosf(angle) : real * cosf(angle) - imag * sinf(angle);
 }
 
-/// What one block works on: a head of a column's query and the keys it sees.
+/// The pages of a column's conversation, as one head of one layer sees them.
 template <typename T, int HeadDim>
 struct Past {
-  const T* keys;    ///< Of layer and head, in page 0.
-  const T* values;  ///< Likewise.
-  int64_t page_size;
-  const int* pages;
-  __device__ const T* at(const T* base, int entry) const {
-    return base + pages[entry / kPagePositions] * page_size + entry % kPagePositions * HeadDim;
+  const int64_t* pages;
+  int64_t keys;    ///< Where the head's keys lie in a page.
+  int64_t values;  ///< Likewise.
+  __device__ T* at(int64_t part, int entry) const {
+    return reinterpret_cast<T*>(__ldcg(pages + entry / kPagePositions)) + part +
+           entry % kPagePositions * HeadDim;
   }
 };
 
 template <typename T, int HeadDim>
 __device__ inline Past<T, HeadDim> past_of(const Pages& pages, int layer, int head, int slot) {
-  const int64_t of_head = static_cast<int64_t>(kPagePositions) * HeadDim;
-  const T* keys =
-      static_cast<const T*>(pages.pool) + (static_cast<int64_t>(layer) * 2 * pages.heads + head) * of_head;
-  return {keys, keys + pages.heads * of_head, static_cast<int64_t>(pages.layers) * 2 * pages.heads * of_head,
-          pages.table + static_cast<int64_t>(slot) * pages.pages_a_slot};
+  constexpr int64_t of_head = static_cast<int64_t>(kPagePositions) * HeadDim;
+  const int64_t keys = (static_cast<int64_t>(layer) * 2 * pages.heads + head) * of_head;
+  return {pages.table + static_cast<int64_t>(slot) * pages.pages_a_slot, keys, keys + pages.heads * of_head};
 }
 
 /// Unnormalised attention over some positions: exp(score - peak) summed, alone and with the values.
@@ -201,8 +199,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Call call) {
         rounded<T>(rotated<HeadDim>(k, i, position, call.attention.rotation, call.attention.max_period));
     shared.value[i] = rounded<T>(__ldcg(v + i));
     if (blockIdx.z == 0 && head % group == 0) {
-      const_cast<T*>(past.at(past.keys, newest))[i] = static_cast<T>(shared.key[i]);
-      const_cast<T*>(past.at(past.values, newest))[i] = static_cast<T>(shared.value[i]);
+      past.at(past.keys, newest)[i] = static_cast<T>(shared.key[i]);
+      past.at(past.values, newest)[i] = static_cast<T>(shared.value[i]);
     }
   }
   __syncthreads();

@@ -14,16 +14,14 @@ constexpr int kPagePositions = 64;
 /// Positions that one block attends to; a longer past is split, by its length alone.
 constexpr int kSplitPositions = 128;
 
-/// Keys and values of all conversations: a pool of pages `[page][layer][key,
-/// value][head][kPagePositions][head dim]`, each conversation's pages in the order of its ring of positions.
+/// Keys and values of all conversations, in pages `[layer][key, value][head][kPagePositions][head dim]`; each
+/// conversation's pages in the order of its ring of positions.
 struct Pages {
-  void* pool = nullptr;
-  bool bf16 = false;  ///< Else f32.
-  int layers = 0;
-  int heads = 0;  ///< Of keys and values.
-  int head_dim = 0;
-  const int* table = nullptr;  ///< [slots, pages_a_slot]: page of each piece of the ring.
+  const int64_t* table = nullptr;  ///< [slots, pages_a_slot]: addresses of pages, in device memory.
   int pages_a_slot = 0;
+  bool bf16 = false;  ///< Else f32.
+  int heads = 0;      ///< Of keys and values.
+  int head_dim = 0;
 };
 
 enum class Rotation { None, Interleaved, Halves };

@@ -22,7 +22,9 @@ class Conversations {
         pool_(at::full({slots * pages_, 2, 2, kv_heads, kPagePositions, head_dim}, NAN,
                        at::TensorOptions(bf16 ? at::kBFloat16 : at::kFloat).device(kGpu))),
         // Pages in no order.
-        table_(at::randperm(slots * pages_, at::kLong).to(at::kInt).to(kGpu)),
+        table_((at::randperm(slots * pages_, at::kLong) * static_cast<int64_t>(pool_[0].nbytes()) +
+                reinterpret_cast<int64_t>(pool_.data_ptr()))
+                   .to(kGpu)),
         keys_(static_cast<size_t>(slots)),
         values_(static_cast<size_t>(slots)) {}
 
@@ -44,7 +46,7 @@ class Conversations {
         floats);
     const at::Tensor arrivals = at::zeros({columns * attention_.heads}, floats.dtype(at::kInt));
     const auto out = DeviceActivations::empty(columns, attention_.heads * head_dim_, Element::F32);
-    const Pages pages{pool_.data_ptr(), bf16_, 2, kv_heads_, head_dim_, table_.const_data_ptr<int>(), pages_};
+    const Pages pages{table_.const_data_ptr<int64_t>(), pages_, bf16_, kv_heads_, head_dim_};
     EXPECT_EQ(attend(on_gpu[0].const_data_ptr<float>(), attention_, pages, 1, on_gpu[1].const_data_ptr<int>(),
                      on_gpu[2].const_data_ptr<int>(), longest,
                      {partial.mutable_data_ptr<float>(), arrivals.mutable_data_ptr<int>()}, out.get(),
