@@ -60,7 +60,8 @@ class Dialogues:
             first = int(np.ceil(end / FRAME_SECONDS)) + REPLY_AFTER
             length = int(self.reply_lengths[answers[clip]])
             out["replies"][row, turn], out["reply_starts"][row, turn] = answers[clip], first
-            if rng.random() < 0.2 and length > 12:  # the user speaks again before the reply ends
+            # The user speaks again before the reply ends, most often where it is long.
+            if length > 12 and rng.random() < (0.6 if length > 25 else 0.2):
                 begin = first + int(rng.integers(4, length - 4))
                 out["cuts"][row, turn] = begin + STOP_AFTER
                 at = (begin + rng.random()) * FRAME_SECONDS

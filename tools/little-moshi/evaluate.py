@@ -1,18 +1,20 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """Ask an exported model questions that were not in its training, and write what came out as Markdown tables.
 
-The model runs in the reference package, moshi 0.2.13, greedy. Sets: known voices with unseen combinations of content,
+The model runs in the reference package, moshi 0.2.13, or in gst-moshi with --pipeline, greedy. Sets: known voices with unseen combinations of content,
 phrasing and voice; speakers made from them by shifting pitch and formants; unheard variants of espeak-ng; and the
 speakers slt (flite) and ked (festival), never trained on.
 The replies' audio is read by pocketsphinx with a grammar of all replies, beside the synthesiser's own audio.
 """
 
 import argparse
+import json
 import random
 import subprocess
 import tempfile
 import wave as wave_file
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +35,58 @@ PRONUNCIATIONS = {"kathmandu": "K AE T M AE N D UW", "moshi": "M OW SH IY", "oin
 SPHINX = Path("/usr/share/pocketsphinx/model/en-us")
 
 
-def load(folder):
-    """The reference's own loader on the exported folder, in float32. -> (mimi, lm, tokenizer)"""
-    info = CheckpointInfo.from_hf_repo(
-        "local", moshi_weights=folder / "model.safetensors", mimi_weights=folder / "mimi.safetensors",
-        tokenizer=folder / "tokenizer.model", config_path=folder / "config.json", mimi_config_path=folder / "mimi.json")
-    return info.get_mimi(), info.get_moshi(dtype=torch.float32).eval(), info.get_text_tokenizer()
+class Reference:
+    """The reference's own loader and generator on the exported folder, in float32, many conversations at a time."""
+
+    def __init__(self, folder):
+        info = CheckpointInfo.from_hf_repo(
+            "local", moshi_weights=folder / "model.safetensors", mimi_weights=folder / "mimi.safetensors",
+            tokenizer=folder / "tokenizer.model", config_path=folder / "config.json",
+            mimi_config_path=folder / "mimi.json")
+        self._mimi, self._lm = info.get_mimi(), info.get_moshi(dtype=torch.float32).eval()
+        self._tokenizer = info.get_text_tokenizer()
+
+    def talk(self, waves, audio=False):
+        """waves [B, samples] -> for each ([(start in seconds, word)], the reply's audio or None)"""
+        return [pair for part in np.array_split(waves, -(-len(waves) // BATCH)) for pair in self._talk(part, audio)]
+
+    def _talk(self, waves, audio):
+        tokens = converse(self._mimi, self._lm, torch.from_numpy(waves).float())
+        sounds = [None] * len(waves)
+        if audio:
+            self._mimi.set_num_codebooks(tokens.shape[1] - 1)
+            with torch.no_grad():
+                sounds = self._mimi.decode(tokens[:, 1:])[:, 0].numpy()
+            sounds = np.pad(sounds, ((0, 0), (FRAME, 0)))
+        # Token frame 0 leaves after the second audio frame, and sounds from then on.
+        return [([((index + 1) * FRAME_SECONDS, text_of([token], self._tokenizer))
+                  for index, token in enumerate(row) if token not in (PAD, END_PAD)], sound)
+                for row, sound in zip(tokens[:, 0].tolist(), sounds)]
+
+
+class Pipeline:
+    """The command gst-moshi: GStreamer from file to file, a process for each conversation."""
+
+    def __init__(self, folder, command, jobs):
+        self._folder, self._command, self._jobs = folder, command, jobs
+
+    def talk(self, waves, audio=False):
+        with ThreadPoolExecutor(self._jobs) as pool:
+            return list(pool.map(self._talk, waves))
+
+    def _talk(self, wave):
+        with tempfile.TemporaryDirectory() as folder:
+            save_wave(f"{folder}/in.wav", wave, SAMPLE_RATE)
+            result = subprocess.run(
+                [self._command, "talk", f"{folder}/in.wav", f"{folder}/out.wav", "--model", self._folder, "--greedy",
+                 "--device", "cpu", "--json"], check=True, capture_output=True, text=True)
+            with wave_file.open(f"{folder}/out.wav") as file:
+                sound = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
+        return [(word["start"], word["text"]) for word in json.loads(result.stdout)["words"]], sound
+
+
+def text_between(words, begin=0.0, end=np.inf):
+    return " ".join(word for start, word in words if begin <= start < end)
 
 
 def speak_with_festival(questions, voice):
@@ -128,21 +176,11 @@ def question_rows(pcms):
 
 def ask(model, questions, condition, audio=False):
     """-> ([answer], [seconds from the question's end to the first word], [reply wave])"""
-    mimi, lm, tokenizer = model
-    answers, delays, replies = [], [], []
-    for begin in range(0, len(questions), BATCH):
-        waves, ends = question_rows([pcm for _, pcm in questions[begin:begin + BATCH]])
-        tokens = converse(mimi, lm, torch.from_numpy(CONDITIONS[condition](waves)).float())
-        for row, end in zip(tokens[:, 0].tolist(), ends):
-            answers.append(text_of(row, tokenizer))
-            words = [index for index, token in enumerate(row) if token not in (PAD, END_PAD)]
-            # Token frame 0 leaves after the second audio frame, and sounds from then on.
-            delays.append((words[0] + 2) * FRAME_SECONDS - end if words else np.nan)
-        if audio:
-            mimi.set_num_codebooks(tokens.shape[1] - 1)
-            with torch.no_grad():
-                replies += list(mimi.decode(tokens[:, 1:])[:, 0].numpy())
-    return answers, delays, replies
+    waves, ends = question_rows([pcm for _, pcm in questions])
+    told = model.talk(CONDITIONS[condition](waves), audio)
+    # A word's start is its frame's; it can be known when the frame has ended.
+    delays = [words[0][0] + FRAME_SECONDS - end if words else np.nan for (words, _), end in zip(told, ends)]
+    return [text_between(words) for words, _ in told], delays, [sound for _, sound in told] if audio else []
 
 
 def save_wave(path, samples, rate):
@@ -175,27 +213,57 @@ def recognise(waves):
 
 def silent_minutes(model, count):
     """Of `count` minutes of silence, noise or music: True where not a word was said."""
-    mimi, lm, tokenizer = model
-    flags = []
-    for begin in range(0, count, 8):
-        rows = min(8, count - begin)
-        waves = augment(torch.zeros(rows, 750 * FRAME), 1.0, torch.ones(rows, 1, dtype=torch.bool))
-        flags += [not text_of(row, tokenizer) for row in converse(mimi, lm, waves)[:, 0].tolist()]
-    return flags
+    torch.manual_seed(0)
+    waves = [augment(torch.zeros(1, 750 * FRAME), 1.0, torch.ones(1, 1, dtype=torch.bool))[0].numpy()
+             for _ in range(count)]
+    return [not words for words, _ in model.talk(np.stack(waves))]
+
+
+def lay(wave, pcm, at):
+    """Add a question at LEVEL to `wave` from `at` seconds on. -> its end in seconds"""
+    begin = int(at * SAMPLE_RATE)
+    clip = pcm[:len(wave) - begin] / 32768
+    wave[begin:begin + len(clip)] += clip * (LEVEL / np.sqrt((clip**2).mean()))
+    return at + len(clip) / SAMPLE_RATE
 
 
 def long_session(model, questions, every=10):
     """The questions in one session, one each `every` seconds: whether each was answered right."""
-    mimi, lm, tokenizer = model
     wave = np.zeros(len(questions) * every * SAMPLE_RATE // FRAME * FRAME)
     for index, (_, pcm) in enumerate(questions):
-        at = (index * every + 1) * SAMPLE_RATE
-        clip = pcm[:len(wave) - at] / 32768
-        wave[at:at + len(clip)] = clip * (LEVEL / np.sqrt((clip**2).mean()))
-    row = converse(mimi, lm, torch.from_numpy(wave)[None].float())[0, 0].tolist()
-    frames = every / FRAME_SECONDS
-    return [text_of(row[int(index * frames):int((index + 1) * frames)], tokenizer) == info["reply"]
+        lay(wave, pcm, index * every + 1)
+    words, _ = model.talk(wave[None])[0]
+    return [text_between(words, index * every, (index + 1) * every) == info["reply"]
             for index, (info, _) in enumerate(questions)]
+
+
+def interruptions(model, count, seed):
+    """A question breaks into a long reply: whether Moshi is silent one second later (no word, no sound while the
+    question goes on), and whether it then answers the question. -> ([silent], [answered])"""
+    rng, lexicon, spoken_by = random.Random(seed + 1), make_lexicon(1), voices.engines()
+
+    def speak(topic, seconds):
+        while True:
+            _, question, reply = domain.draw(rng, topic)
+            voice, function = voices.draw_voice(rng)
+            utterance = function(spoken_by, question, lexicon)
+            long_enough = utterance is not None and len(utterance.pcm) > seconds * SAMPLE_RATE
+            if long_enough and (topic is None or len(domain.words(reply)) > 5):
+                return utterance.pcm, reply
+
+    waves, spans, replies = np.zeros((count, 250 * FRAME)), [], []
+    for wave in waves:
+        first, _ = speak("count", 0.0)
+        second, reply = speak(None, 1.6)
+        begin = lay(wave, first, LISTEN) + rng.uniform(1.2, 2.0)
+        spans.append((begin, lay(wave, second, begin)))
+        replies.append(reply)
+    silent, answered = [], []
+    for (words, sound), (begin, end), reply in zip(model.talk(waves, audio=True), spans, replies):
+        rest = sound[int((begin + 1) * SAMPLE_RATE):int(end * SAMPLE_RATE)]
+        silent.append(not text_between(words, begin + 1, end) and np.sqrt((rest**2).mean()) < LEVEL / 10)
+        answered.append(text_between(words, end) == reply)
+    return silent, answered
 
 
 def share(flags):
@@ -236,8 +304,12 @@ def report(model, options):
     if options.session:
         right = long_session(model, sets["known voices"][:options.session])
         half = len(right) // 2
-        lines.append(f"One session of {len(right)} questions: first half {share(right[:half])} right, "
+        lines.append(f"One session of {len(right)} questions in known voices: first half {share(right[:half])} right, "
                      f"second half {share(right[half:])}.")
+    if options.interruptions:
+        silent, answered = interruptions(model, options.interruptions, options.seed)
+        lines.append(f"Interrupted while counting: silent within one second in {share(silent)} of {len(silent)}, "
+                     f"and the interrupting question answered right in {share(answered)}.")
     waits = np.array(delays)
     waits = waits[~np.isnan(waits)]
     lines.append(f"From the end of the question to the reply's first word: median {np.median(waits):.2f} s, "
@@ -250,13 +322,17 @@ def report(model, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="an exported model")
-    parser.add_argument("--questions", type=int, default=100, help="questions in each of the four sets")
+    parser.add_argument("--questions", type=int, default=100, help="questions in each of the five sets")
     parser.add_argument("--degraded", type=int, default=100, help="of those, how many also in each other condition")
     parser.add_argument("--minutes", type=int, default=20, help="minutes without speech")
     parser.add_argument("--session", type=int, default=60, help="questions in one long session, ten seconds each")
+    parser.add_argument("--interruptions", type=int, default=30, help="replies to interrupt")
+    parser.add_argument("--pipeline", metavar="COMMAND", help="ask through this gst-moshi instead of the reference")
+    parser.add_argument("--jobs", type=int, default=2, help="its processes at a time")
     parser.add_argument("--seed", type=int, default=99)
     options = parser.parse_args()
-    print(report(load(options.folder), options))
+    model = (Pipeline(options.folder, options.pipeline, options.jobs) if options.pipeline else Reference(options.folder))
+    print(report(model, options))
 
 
 if __name__ == "__main__":

@@ -184,7 +184,8 @@ def train_hearing(options, device):
             minutes += 1
             if together.rank == 0:
                 save(options.out, mimi=mimi.state_dict(), heads=heads.state_dict())
-            test_hearing(mimi, heads, tests, together.rank > 0)
+            if quantized:
+                test_hearing(mimi, heads, tests, together.rank > 0)
     test_hearing(mimi, heads, tests, together.rank > 0)
     if together.rank > 0:
         return
@@ -318,7 +319,8 @@ def main():
     parser.add_argument("--least-clips", type=int, default=5000, help="clips to wait for at the start")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    own_gpu = int(os.environ.get("LOCAL_RANK", 0))
+    device = torch.device("cuda", own_gpu) if torch.cuda.is_available() else torch.device("cpu")
     settle_backends()
     (train_hearing if options.stage == "hearing" else train_speaking)(options, device)
 
