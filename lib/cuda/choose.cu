@@ -86,6 +86,7 @@ __global__ void __launch_bounds__(kThreads) choose_kernel(const float* logits, i
   let_next_start();
   wait_for_previous();
   const Choice choice = choices[column];
+  if (!choice.wanted) return;
   const Logits values{
       logits + static_cast<size_t>(column) * stride,
       choice.null_column < 0 ? nullptr : logits + static_cast<size_t>(choice.null_column) * stride,

@@ -11,11 +11,13 @@ namespace moshi::cuda {
 /// How one conversation's tokens are drawn. An array of these lies in device memory, so that a captured graph
 /// follows what changes.
 struct Choice {
+  bool wanted = true;     ///< False: no token for this column (a null column gets its conversation's).
   float temperature = 0;  ///< 0: the largest logit, the first of equals.
   int top_k = 0;          ///< Candidates, all that equal the last one included; 0: every token.
   uint64_t seed = 0;
   int64_t step = 0;
-  int null_column = -1;  ///< Classifier-free guidance: logits are null + (own - null) * coefficient.
+  /// Classifier-free guidance: logits are null + (own - null) * coefficient. -1: none.
+  int null_column = -1;
   float coefficient = 1;
 };
 

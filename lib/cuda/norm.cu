@@ -27,6 +27,13 @@ __global__ void __launch_bounds__(kThreads)
   const float* values = x + static_cast<size_t>(column) * out.depth;
   let_next_start();
   wait_for_previous();
+  auto* place = static_cast<typename Operand<E>::Type*>(out.values);
+  if (norm.none) {
+    for (int i = threadIdx.x; i < out.depth; i += kThreads) {
+      store(place[activation_index(i, column, out.columns)], __ldcg(values + i), overflows);
+    }
+    return;
+  }
   float mean = 0;
   if (norm.mean) {
     for (int i = threadIdx.x; i < out.depth; i += kThreads) mean += __ldcg(values + i);
@@ -38,7 +45,6 @@ __global__ void __launch_bounds__(kThreads)
     squares = fmaf(distance, distance, squares);
   }
   const float scale = rsqrtf(block_sum(squares) / static_cast<float>(out.depth) + norm.epsilon);
-  auto* place = static_cast<typename Operand<E>::Type*>(out.values);
   for (int i = threadIdx.x; i < out.depth; i += kThreads) {
     float value = (__ldcg(values + i) - mean) * (norm.weight[i] * scale);
     if (norm.bias != nullptr) value += norm.bias[i];

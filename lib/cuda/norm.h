@@ -7,6 +7,7 @@ namespace moshi::cuda {
 
 /// A norm over the features of each column (lib/nn/layers.cpp, NormLayer, computes the same).
 struct Norm {
+  bool none = false;              ///< Only the conversion.
   bool mean = false;              ///< Subtract the mean first (LayerNorm); else RMSNorm.
   float epsilon = 1e-8F;          ///< Added to the variance.
   const float* weight = nullptr;  ///< f32 [features] in device memory.

@@ -21,4 +21,9 @@ at::Tensor Embedding::operator()(const at::Tensor& tokens) const {
   return low_rank_ ? (*low_rank_)(y) : y;
 }
 
+at::Tensor Embedding::table() const {
+  const bool plain = !norm_ && !low_rank_;
+  return plain ? weight_ : (*this)(at::arange(weight_.size(0), weight_.options().dtype(at::kLong)));
+}
+
 }  // namespace moshi::lm

@@ -20,6 +20,8 @@ class Embedding {
   Embedding(int64_t rows, int64_t dim, bool norm, int low_rank, const nn::Weights& weights);
   /// tokens int64 [...] in [-1, rows) -> [..., dim].
   [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens) const;
+  /// What each token in [0, rows) adds: [rows, dim].
+  [[nodiscard]] at::Tensor table() const;
   /// Bytes of the table.
   [[nodiscard]] uint64_t bytes() const { return weight_.nbytes(); }
   /// Makes row `to` equal to row `from`.

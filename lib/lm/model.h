@@ -87,6 +87,7 @@ class LanguageModel {
   [[nodiscard]] Logits forward(const at::Tensor& codes, const at::Tensor& condition, bool streaming) const;
 
  private:
+  friend class CudaStepper;  // Steps with the same weights by other means.
   void make_depth(const nn::Weights& weights);
   [[nodiscard]] at::Tensor embed(const at::Tensor& tokens) const;
   [[nodiscard]] at::Tensor depth_input(int codebook, const at::Tensor& previous,

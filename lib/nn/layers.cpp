@@ -55,19 +55,23 @@ NormLayer::NormLayer(Norm kind, int64_t dim, const Weights& weights) : kind_(kin
   }
 }
 
+double NormLayer::epsilon() const {
+  return kind_ == Norm::RmsNormF32 || kind_ == Norm::LayerNormF32 ? 1e-8 : 1e-5;
+}
+
 at::Tensor NormLayer::operator()(const at::Tensor& x) const {
   switch (kind_) {
     case Norm::LayerNorm:
-      return at::layer_norm(x, {x.size(-1)}, weight_, bias_, 1e-5);
+      return at::layer_norm(x, {x.size(-1)}, weight_, bias_, epsilon());
     case Norm::LayerNormF32:
-      return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight_, bias_, 1e-8).to(x.scalar_type());
+      return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight_, bias_, epsilon()).to(x.scalar_type());
     case Norm::RmsNorm:
     case Norm::RmsNormF32:
       break;
   }
   const bool f32 = kind_ == Norm::RmsNormF32;
   const at::Tensor v = f32 ? x.to(at::kFloat) : x;
-  const at::Tensor variance = (v * v).mean(-1, /*keepdim=*/true).add(f32 ? 1e-8 : 1e-5);
+  const at::Tensor variance = (v * v).mean(-1, /*keepdim=*/true).add(epsilon());
   return (v * (weight_.to(v.scalar_type()) * at::rsqrt(variance))).to(x.scalar_type());
 }
 
@@ -92,8 +96,18 @@ at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   if (gating_ == Gating::None) {
     return out_(at::gelu(u));
   }
+  if (interleaved_) {
+    const at::Tensor pairs = u.unflatten(-1, {-1, 2, 8});
+    return out_(activate(gating_, pairs.select(-2, 0)).mul(pairs.select(-2, 1)).flatten(-2));
+  }
   const int64_t hidden = u.size(-1) / 2;
   return out_(activate(gating_, u.narrow(-1, 0, hidden)) * u.narrow(-1, hidden, hidden));
+}
+
+void FeedForward::tile() {
+  interleaved_ = gating_ != Gating::None;
+  in_.tile(interleaved_);
+  out_.tile();
 }
 
 Rope Rope::at_positions(const at::Tensor& positions, int64_t head_dim, double max_period, bool interleave) {

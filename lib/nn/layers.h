@@ -22,6 +22,13 @@ class NormLayer {
   NormLayer(checkpoint::Norm kind, int64_t dim, const Weights& weights);
   /// x [..., dim] -> same shape and dtype.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
+  [[nodiscard]] checkpoint::Norm kind() const { return kind_; }
+  [[nodiscard]] bool has_mean() const { return bias_.defined(); }  ///< LayerNorm.
+  /// Added to the variance.
+  [[nodiscard]] double epsilon() const;
+  /// Flat; the bias of an RMSNorm is undefined.
+  [[nodiscard]] at::Tensor weight() const { return weight_.flatten(); }
+  [[nodiscard]] const at::Tensor& bias() const { return bias_; }
 
  private:
   checkpoint::Norm kind_;
@@ -36,11 +43,17 @@ class FeedForward {
   /// `weights` is the scope that holds the two matrices.
   FeedForward(checkpoint::Gating gating, int64_t dim, int64_t dim_feedforward, const Weights& weights);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
+  /// Stores both matrices as tiles, gate and up rows of the first in turns of 8.
+  void tile();
+  [[nodiscard]] checkpoint::Gating gating() const { return gating_; }
+  [[nodiscard]] const Linear& in() const { return in_; }
+  [[nodiscard]] const Linear& out() const { return out_; }
 
  private:
   checkpoint::Gating gating_;
   Linear in_;
   Linear out_;
+  bool interleaved_ = false;
 };
 
 /// Hidden width of a gated feed-forward: 21 * dim / 8 where ff == 4 * dim, else 2 * ff / 3

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "nn/tiles.h"
+
 namespace moshi::nn {
 namespace {
 
@@ -30,7 +32,8 @@ Matrix quantized(const at::Tensor& weight) {
   return {(w * steps.unsqueeze(1)).round_().to(at::kChar), largest / 127};
 }
 
-Linear::Linear(const Matrix& weight, at::Tensor bias) : scale_(weight.scale), bias_(std::move(bias)) {
+Linear::Linear(const Matrix& weight, at::Tensor bias)
+    : rows_(weight.values.size(0)), scale_(weight.scale), bias_(std::move(bias)) {
   const int64_t length = is_cpu_f32(weight.values) ? kPartLength : weight.values.size(1);
   for (const at::Tensor& part : weight.values.split(length, 1)) {
     parts_.push_back(part.contiguous());
@@ -39,21 +42,47 @@ Linear::Linear(const Matrix& weight, at::Tensor bias) : scale_(weight.scale), bi
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   auto shape = x.sizes().vec();
-  shape.back() = parts_.front().size(0);
+  shape.back() = rows_;
   const at::Tensor rows = x.reshape({-1, x.size(-1)});
   if (scale_.defined()) {
     return from_integers(rows).view(shape);
   }
-  const bool few = rows.size(0) <= kFewRows && is_cpu_f32(parts_.front());
+  const bool few = rows.size(0) <= kFewRows && is_cpu_f32(parts_.front()) && !tiled_;
   return (few ? few_rows(rows) : many_rows(rows)).view(shape);
 }
 
+void Linear::tile(bool interleave) {
+  const auto ordered = [&](const at::Tensor& rows) { return interleave ? interleaved(rows) : rows; };
+  parts_ = {tiled(ordered(parts_.size() == 1 ? parts_.front() : at::cat(parts_, 1)))};
+  tiled_ = true;
+  if (scale_.defined()) {
+    const int64_t padded = parts_.front().size(0) * cuda::kTileRows;
+    scale_ = at::constant_pad_nd(ordered(scale_), {0, padded - rows_});
+  }
+  if (bias_.defined()) {
+    bias_ = ordered(bias_);
+  }
+}
+
+cuda::Matrix Linear::matrix() const {
+  const at::Tensor& tiles = parts_.front();
+  const cuda::Element element = tiles.scalar_type() == at::kByte       ? cuda::Element::Int8
+                                : tiles.scalar_type() == at::kBFloat16 ? cuda::Element::BF16
+                                                                       : cuda::Element::F32;
+  return {tiles.data_ptr(), scale_.defined() ? scale_.const_data_ptr<float>() : nullptr, element,
+          static_cast<int>(rows_), static_cast<int>(tiles.size(1)) * cuda::kTileDepth};
+}
+
+/// The one part, in rows.
+at::Tensor Linear::weights() const { return tiled_ ? untiled(parts_.front(), rows_) : parts_.front(); }
+
 at::Tensor Linear::from_integers(const at::Tensor& x) const {
-  const at::Tensor& weight = parts_.front();
+  const at::Tensor weight = weights();
+  const at::Tensor scale = scale_.narrow(0, 0, rows_);
   // Integers up to 127 are exact in every floating type; the scales are not.
   const at::Tensor y = x.device().is_cpu()
-                           ? at::_weight_int8pack_mm(x, weight, scale_.to(x.scalar_type()))
-                           : (at::linear(x, weight.to(x.scalar_type())) * scale_).to(x.scalar_type());
+                           ? at::_weight_int8pack_mm(x, weight, scale.to(x.scalar_type()))
+                           : (at::linear(x, weight.to(x.scalar_type())) * scale).to(x.scalar_type());
   return bias_.defined() ? y + bias_ : y;
 }
 
@@ -76,7 +105,7 @@ at::Tensor Linear::few_rows(const at::Tensor& x) const {
 
 at::Tensor Linear::many_rows(const at::Tensor& x) const {
   if (parts_.size() == 1) {
-    return at::linear(x, parts_.front(), bias_);
+    return at::linear(x, weights(), bias_);
   }
   at::Tensor y;
   int64_t start = 0;

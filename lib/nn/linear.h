@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "cuda/tiles.h"
+
 namespace moshi::nn {
 
 /// A weight matrix W [out, in]: floating point, or int8 where `scale` is defined.
@@ -34,18 +36,30 @@ class Linear {
   /// x [..., in] -> contiguous [..., out].
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
 
+  /// Stores the weights as the tiles CUDA kernels multiply (nn/tiles.h); `interleave`: with the two halves of
+  /// the rows in turns of 8, an order that operator() keeps. Products by operator() are slow from then on.
+  void tile(bool interleave = false);
+  /// The tiles, for kernels.
+  [[nodiscard]] cuda::Matrix matrix() const;
+  [[nodiscard]] const at::Tensor& bias() const { return bias_; }
+  [[nodiscard]] int64_t outputs() const { return rows_; }
+
   /// Device and dtype of the weights.
   [[nodiscard]] at::TensorOptions options() const { return parts_.front().options(); }
   /// Bytes of the weight matrix.
   [[nodiscard]] uint64_t bytes() const;
 
  private:
+  [[nodiscard]] at::Tensor weights() const;
   [[nodiscard]] at::Tensor from_integers(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor few_rows(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor many_rows(const at::Tensor& x) const;
 
-  std::vector<at::Tensor> parts_;  ///< W cut along `in`, each contiguous [out, in of the part].
-  at::Tensor scale_;               ///< Of int8 rows; these are one part.
+  std::vector<at::Tensor>
+      parts_;  ///< W cut along `in`, each contiguous [out, in of the part]; or one of tiles.
+  int64_t rows_ = 0;
+  bool tiled_ = false;
+  at::Tensor scale_;  ///< Of int8 rows; these are one part.
   at::Tensor bias_;
 };
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "moshi/moshi.h"
-#include "nn/linear.h"
 
 namespace moshi::nn {
 namespace {
@@ -67,16 +66,6 @@ RingPlan plan_ring(const std::vector<int64_t>& offsets, int64_t steps, int64_t c
   }
   return plan;
 }
-
-struct Transformer::Layer {
-  std::vector<Linear> in_projs;   ///< Per weight set [(heads + 2 * kv heads) * head dim, dim].
-  std::vector<Linear> out_projs;  ///< Per weight set [dim, dim].
-  NormLayer norm1;
-  NormLayer norm2;
-  std::vector<FeedForward> feed_forwards;  ///< Per weight set.
-  at::Tensor scale1;                       ///< Undefined: identity.
-  at::Tensor scale2;
-};
 
 /// What one call shares between its layers.
 struct Transformer::Call {
@@ -169,8 +158,21 @@ uint64_t Transformer::position_bytes() const {
   return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_ * head_dim_) * options_.dtype().itemsize();
 }
 
-int64_t Transformer::set_of(int64_t step) const {
-  return config_.schedule.empty() ? 0 : config_.schedule.at(static_cast<size_t>(step));
+size_t Transformer::set_of(int64_t step) const {
+  return config_.schedule.empty() ? 0 : static_cast<size_t>(config_.schedule.at(static_cast<size_t>(step)));
+}
+
+void Transformer::tile() {
+  for (Layer& layer : layers_) {
+    for (auto* projections : {&layer.in_projs, &layer.out_projs}) {
+      for (Linear& projection : *projections) {
+        projection.tile();
+      }
+    }
+    for (FeedForward& feed_forward : layer.feed_forwards) {
+      feed_forward.tile();
+    }
+  }
 }
 
 at::Tensor Transformer::add_positions(const at::Tensor& x, const at::Tensor& positions) const {
@@ -255,8 +257,7 @@ at::Tensor Transformer::run(at::Tensor x, const Call& call, TransformerState* st
     } else {
       std::vector<at::Tensor> parts;
       for (int64_t t = 0; t < steps; ++t) {
-        parts.push_back(
-            layer.feed_forwards[static_cast<size_t>(set_of(call.first_step + t))](normed.narrow(1, t, 1)));
+        parts.push_back(layer.feed_forwards[set_of(call.first_step + t)](normed.narrow(1, t, 1)));
       }
       update = at::cat(parts, 1);
     }
@@ -276,7 +277,7 @@ at::Tensor Transformer::attend(const Layer& layer, size_t index, const at::Tenso
     }
     std::vector<at::Tensor> parts;
     for (int64_t t = 0; t < steps; ++t) {
-      parts.push_back(sets[static_cast<size_t>(set_of(call.first_step + t))](input.narrow(1, t, 1)));
+      parts.push_back(sets[set_of(call.first_step + t)](input.narrow(1, t, 1)));
     }
     return at::cat(parts, 1);
   };

@@ -13,6 +13,7 @@
 
 #include "checkpoint/config.h"
 #include "nn/layers.h"
+#include "nn/linear.h"
 #include "nn/rows.h"
 #include "nn/weights.h"
 
@@ -62,15 +63,28 @@ class Transformer {
   /// Offline: x [B, T, dim] from position 0 with the causal (and context) mask.
   [[nodiscard]] at::Tensor forward(const at::Tensor& x) const;
 
+  struct Layer {
+    std::vector<Linear> in_projs;   ///< Per weight set [(heads + 2 * kv heads) * head dim, dim].
+    std::vector<Linear> out_projs;  ///< Per weight set [dim, dim].
+    NormLayer norm1;
+    NormLayer norm2;
+    std::vector<FeedForward> feed_forwards;  ///< Per weight set.
+    at::Tensor scale1;                       ///< Undefined: identity.
+    at::Tensor scale2;
+  };
+  [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
+  /// Stores all matrices as tiles.
+  void tile();
+  /// The weight set that step `step` uses.
+  [[nodiscard]] size_t set_of(int64_t step) const;
+
  private:
-  struct Layer;
   struct Call;
   [[nodiscard]] at::Tensor run(at::Tensor x, const Call& call, TransformerState* state) const;
   [[nodiscard]] at::Tensor attend(const Layer& layer, size_t index, const at::Tensor& x, const Call& call,
                                   TransformerState* state) const;
   [[nodiscard]] at::Tensor add_positions(const at::Tensor& x, const at::Tensor& positions) const;
   void lengthen(TransformerState& state, int64_t positions) const;
-  [[nodiscard]] int64_t set_of(int64_t step) const;
 
   checkpoint::TransformerConfig config_;
   at::TensorOptions options_;  ///< Of activations, keys and values.

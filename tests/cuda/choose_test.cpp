@@ -45,7 +45,7 @@ TEST_F(ChooseKernel, DrawsWhatTheCpuDraws) {
     std::vector<Choice> choices;
     std::vector<lm::SamplingRow> rows;
     for (int i = 0; i < kColumns; ++i) {
-      choices.push_back({0.8F, top_k, static_cast<uint64_t>(i % 7) + 1, i});
+      choices.push_back({true, 0.8F, top_k, static_cast<uint64_t>(i % 7) + 1, i});
       rows.push_back({0.8F, top_k, static_cast<uint64_t>(i % 7) + 1, i});
     }
     const at::Tensor expected = lm::Sampler(rows, at::kCPU).sample(logits, 3);
@@ -63,7 +63,8 @@ TEST_F(ChooseKernel, FrequenciesAreTheSoftmaxOfTheTopK) {
   const at::Tensor logits = (at::arange(kCard, at::kFloat) * 0.37).sin() * 3;
   std::vector<int> counts(kCard, 0);
   std::vector<Choice> choices;
-  for (int i = 0; i < kDraws; ++i) choices.push_back({0.9F, kTopK, static_cast<uint64_t>(i + 1), i % 50});
+  for (int i = 0; i < kDraws; ++i)
+    choices.push_back({true, 0.9F, kTopK, static_cast<uint64_t>(i + 1), i % 50});
   for (const int token : chosen(logits.expand({kDraws, kCard}), choices, 2, kDraws))
     ++counts[static_cast<size_t>(token)];
   at::Tensor probabilities = at::softmax(logits.to(at::kDouble) / 0.9, 0);
@@ -89,13 +90,15 @@ TEST_F(ChooseKernel, GuidesByTheNullColumn) {
   guided.null_column = 2;
   guided.coefficient = 3;
   // Null + 3 (own - null): 1.5 + 1.5 = 3 for token 1, 0 + 5.7 for token 2.
-  EXPECT_EQ(chosen(logits, {guided, Choice{}}, 0, 2), (std::vector<int>{2, 0, 2}));
+  Choice none;
+  none.wanted = false;
+  EXPECT_EQ(chosen(logits, {guided, Choice{}, none}, 0, 3), (std::vector<int>{2, 0, 2}));
 }
 
 TEST_F(ChooseKernel, NoNumbersGiveATokenAllTheSame) {
   const at::Tensor logits = at::full({1, 2048}, NAN);
   EXPECT_EQ(chosen(logits, {Choice{}}, 0, 1), std::vector<int>{0});
-  EXPECT_EQ(chosen(logits, {Choice{0.8F, 25, 1, 1}}, 0, 1), std::vector<int>{0});
+  EXPECT_EQ(chosen(logits, {Choice{true, 0.8F, 25, 1, 1}}, 0, 1), std::vector<int>{0});
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ TEST_F(NormKernel, IsTheLayersNorm) {
       const at::Tensor bias = mean ? at::randn({features}) : at::Tensor();
       const at::Tensor on_gpu[] = {x.to(kGpu), weight.to(kGpu), mean ? bias.to(kGpu) : at::Tensor()};
       const auto out = DeviceActivations::empty(5, features, Element::F32);
-      const Norm norm{mean, 1e-5F, on_gpu[1].const_data_ptr<float>(),
+      const Norm norm{false, mean, 1e-5F, on_gpu[1].const_data_ptr<float>(),
                       mean ? on_gpu[2].const_data_ptr<float>() : nullptr};
       ASSERT_EQ(normalize(on_gpu[0].const_data_ptr<float>(), norm, out.get(), Element::F32, nullptr, false,
                           nullptr),
@@ -33,7 +33,7 @@ TEST_F(NormKernel, IsTheLayersNorm) {
 TEST_F(NormKernel, WritesWhatProductsTake) {
   const at::Tensor x = at::randn({3, 64}).to(kGpu);
   const at::Tensor weight = at::ones({64}).to(kGpu);
-  const Norm norm{false, 1e-8F, weight.const_data_ptr<float>(), nullptr};
+  const Norm norm{false, false, 1e-8F, weight.const_data_ptr<float>(), nullptr};
   const auto exact = DeviceActivations::empty(3, 64, Element::F32);
   ASSERT_EQ(normalize(x.const_data_ptr<float>(), norm, exact.get(), Element::F32, nullptr, false, nullptr),
             0);
@@ -42,6 +42,17 @@ TEST_F(NormKernel, WritesWhatProductsTake) {
     ASSERT_EQ(normalize(x.const_data_ptr<float>(), norm, out.get(), element, nullptr, false, nullptr), 0);
     EXPECT_TRUE(at::equal(out.values(), exact.values().to(at::kFloat).to(operand(element)).to(at::kDouble)));
   }
+}
+
+TEST_F(NormKernel, NoneOnlyConverts) {
+  const at::Tensor x = at::randn({3, 64});
+  const at::Tensor on_gpu = x.to(kGpu);
+  const auto out = DeviceActivations::empty(3, 64, Element::BF16);
+  Norm none;
+  none.none = true;
+  ASSERT_EQ(
+      normalize(on_gpu.const_data_ptr<float>(), none, out.get(), Element::BF16, nullptr, false, nullptr), 0);
+  EXPECT_TRUE(at::equal(out.values(), x.to(at::kBFloat16).to(at::kDouble)));
 }
 
 }  // namespace

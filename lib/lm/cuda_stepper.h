@@ -1,0 +1,84 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The language model's step on a CUDA device: our kernels, captured as one graph for each batch size.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cuda/choose.h"
+#include "cuda/graph.h"
+#include "lm/cuda_transformer.h"
+#include "lm/page_pool.h"
+#include "lm/stepper.h"
+
+namespace moshi::lm {
+
+class CudaStepper final : public Stepper {
+ public:
+  /// Why `config` cannot be stepped by kernels; empty where it can.
+  static std::string obstacle(const checkpoint::LmConfig& config);
+
+  /// Takes `model`, on a CUDA device, over: its matrices become tiles. `graphs`: capture them, else launch
+  /// each kernel.
+  CudaStepper(LanguageModel& model, bool graphs);
+  void grow(int64_t slots) override;
+  void set_condition(int64_t slot, const at::Tensor& condition) override;
+  void reset(int64_t slot) override;
+  std::vector<StepResult> step(std::span<const StepRow> rows) override;
+
+ private:
+  /// What one frame sends to the device, in one copy.
+  struct Staging;
+
+  void make_tables();
+  void make_depth();
+
+  void place_pages(int64_t slot);
+  void stage(std::span<const StepRow> rows, int columns);
+  void launch(int columns) const;
+  void launch_depth(int columns) const;
+
+  LanguageModel* model_;
+  bool use_graphs_;
+  cuda::Stream stream_;
+  cuda::Element element_;
+  CudaParameters parameters_;
+  at::Tensor overflows_;  ///< int: activations cut to what f16 holds.
+  PagePool pool_;
+  std::vector<std::vector<int64_t>> pages_;  ///< Of each slot.
+  std::vector<int> positions_;               ///< Of each slot.
+  at::Tensor page_table_;                    ///< int64 [slots, pages a slot].
+  at::Tensor page_mirror_;                   ///< The same, pinned.
+  at::Tensor conditions_;                    ///< f32 [slots, dim], or undefined.
+  at::Tensor staged_;                        ///< Pinned bytes.
+  at::Tensor staging_;                       ///< The same on the device.
+  std::vector<at::Tensor> embeddings_;       ///< Tables of text and audio.
+  at::Tensor tables_;                        ///< Their addresses.
+  std::vector<at::Tensor> depth_tables_;
+  std::optional<CudaTransformer> temporal_;
+  cuda::Norm out_norm_;
+  const float* text_bias_ = nullptr;
+  std::optional<CudaTransformer> depth_;
+  std::vector<cuda::Norm> depth_norms_;
+  std::vector<const float*> depth_biases_;
+  at::Tensor depth_pages_;
+  at::Tensor depth_page_table_;
+  at::Tensor depth_slots_;      ///< 0, 1, ...: a column's place in depth_pages_.
+  at::Tensor depth_positions_;  ///< [generated, columns].
+  at::Tensor hidden_;           ///< out_norm's output.
+  at::Tensor logits_;           ///< f32 [columns, widest].
+  at::Tensor head_input_;
+  at::Tensor tokens_;        ///< int [1 + generated, columns].
+  at::Tensor heads_;         ///< f32 [extra heads, columns, extra heads dim].
+  at::Tensor results_;       ///< Pinned: tokens_.
+  at::Tensor head_results_;  ///< Pinned: heads_.
+  std::map<int, std::unique_ptr<cuda::Graph>> graphs_;
+};
+
+}  // namespace moshi::lm

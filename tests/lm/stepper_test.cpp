@@ -1,0 +1,167 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Conversations stepped by CUDA kernels say what those stepped by LibTorch's operators on the CPU say.
+#include "lm/stepper.h"
+
+#include <ATen/Context.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/config.h"
+#include "lm/cuda_stepper.h"
+#include "lm/token_ring.h"
+
+namespace moshi::lm {
+namespace {
+
+const char* const kMoshi = R"({
+  "dim": 128, "num_heads": 2, "num_layers": 3, "hidden_scale": 6, "context": 40,
+  "norm": "rms_norm_f32", "positional_embedding": "rope", "gating": "silu", "causal": true,
+  "n_q": 6, "dep_q": 3, "card": 70, "text_card": 90, "delays": [0, 0, 1, 1, 0, 1, 1],
+  "depformer_dim": 64, "depformer_num_heads": 2, "depformer_num_layers": 2, "depformer_dim_feedforward": 192,
+  "depformer_gating": "silu", "depformer_pos_emb": "none", "depformer_multi_linear": true,
+  "depformer_weights_per_step": true, "depformer_weights_per_step_schedule": [0, 1, 1]})";
+/// Grouped keys, halves rotated, layer scale, LayerNorm, plain feed-forward, one weight set, norms before
+/// heads.
+const char* const kOther = R"({
+  "dim": 128, "num_heads": 4, "kv_repeat": 2, "num_layers": 2, "hidden_scale": 4, "context": 300,
+  "norm": "layer_norm", "positional_embedding": "rope_concat", "gating": "none", "causal": true, "layer_scale": 0.5,
+  "n_q": 4, "dep_q": 2, "card": 33, "text_card": 50, "delays": [0, 0, 0, 0, 0], "bias_proj": true, "norm_emb": true,
+  "depformer_dim": 64, "depformer_num_heads": 1, "depformer_num_layers": 1, "depformer_dim_feedforward": 96,
+  "depformer_gating": "gelu", "depformer_pos_emb": "none", "depformer_multi_linear": false,
+  "depformer_norm": "rms_norm_f32", "depformer_low_rank_embeddings": 32})";
+
+struct Model {
+  explicit Model(const std::string& json, at::Device device, nn::MatrixKind matrices = nn::MatrixKind::Plain)
+      : config(checkpoint::parse_model_config(json, "config.json")),
+        model(config.lm, config.output_codebooks(),
+              nn::Weights(std::make_shared<nn::RandomSource>(at::TensorOptions(at::kFloat).device(device),
+                                                             matrices, 5))) {}
+  checkpoint::ModelConfig config;
+  LanguageModel model;
+};
+
+/// Conversations with codes of their own, each in a slot.
+class Talk {
+ public:
+  Talk(const checkpoint::ModelConfig& config, Stepper& stepper, int sessions)
+      : config_(&config), stepper_(&stepper) {
+    stepper.grow(sessions);
+    for (int i = 0; i < sessions; ++i) {
+      rings_.emplace_back(config.lm.delays, config.output_codebooks(), config.lm.text_card, config.lm.card);
+      stepper.reset(i);
+    }
+  }
+  /// One step of the sessions named: what each said.
+  std::vector<std::vector<int64_t>> step(const std::vector<int>& sessions, int time, float temperature) {
+    std::vector<StepRow> rows;
+    for (const int session : sessions) {
+      TokenRing& ring = rings_[static_cast<size_t>(session)];
+      StepRow row;
+      row.slot = session;
+      row.tokens.resize(ring.rows());
+      std::vector<int64_t> heard(static_cast<size_t>(config_->lm.n_q - config_->output_codebooks()));
+      for (size_t k = 0; k < heard.size(); ++k) {
+        heard[k] = (session * 31 + time * 7 + static_cast<int64_t>(k) * 3) % config_->lm.card;
+      }
+      row.text = row.audio = {temperature, 20, static_cast<uint64_t>(session) + 1, ring.position()};
+      ring.begin(heard, row.tokens);
+      rows.push_back(row);
+    }
+    std::vector<std::vector<int64_t>> said;
+    const auto results = stepper_->step(rows);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      std::vector<int64_t> output(results[i].tokens.size());
+      rings_[static_cast<size_t>(sessions[i])].finish(results[i].tokens, output);
+      said.push_back(results[i].tokens);
+    }
+    return said;
+  }
+  void restart(int session) {
+    rings_[static_cast<size_t>(session)].reset();
+    stepper_->reset(session);
+  }
+
+ private:
+  const checkpoint::ModelConfig* config_;
+  Stepper* stepper_;
+  std::vector<TokenRing> rings_;
+};
+
+class CudaStepperTest : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no CUDA device";
+  }
+  const at::Device gpu{at::kCUDA, 0};
+};
+
+TEST_P(CudaStepperTest, SaysWhatTheCpuSays) {
+  for (const bool graphs : {false, true}) {
+    Model here(GetParam(), at::kCPU);
+    Model there(GetParam(), gpu);
+    ASSERT_EQ(CudaStepper::obstacle(here.config.lm), "");
+    EagerStepper eager(here.model);
+    CudaStepper kernels(there.model, graphs);
+    Talk expected(here.config, eager, 1);
+    Talk found(there.config, kernels, 1);
+    for (int time = 0; time < 100; ++time) {
+      ASSERT_EQ(found.step({0}, time, 0), expected.step({0}, time, 0))
+          << "graphs " << graphs << ", step " << time;
+    }
+  }
+}
+
+TEST_P(CudaStepperTest, SaysTheSameInAnyCompany) {
+  constexpr int kSessions = 70;
+  for (const auto matrices : {nn::MatrixKind::Plain, nn::MatrixKind::Int8}) {
+    Model alone(GetParam(), gpu, matrices);
+    Model together(GetParam(), gpu, matrices);
+    CudaStepper one(alone.model, true);
+    CudaStepper many(together.model, true);
+    Talk expected(alone.config, one, kSessions);
+    Talk found(together.config, many, kSessions);
+    for (int time = 0; time < 60; ++time) {
+      std::vector<int> sessions;
+      for (int session = 0; session < kSessions; ++session) {
+        if ((session * 5 + time) % (1 + time % 4) == 0) sessions.push_back(session);
+        if ((session + 3 * time) % 41 == 0) {
+          found.restart(session);
+          expected.restart(session);
+        }
+      }
+      const auto said = found.step(sessions, time, 0.8F);
+      for (size_t i = 0; i < sessions.size(); ++i) {
+        ASSERT_EQ(said[i], expected.step({sessions[i]}, time, 0.8F).front())
+            << sessions[i] << ", step " << time;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, CudaStepperTest, testing::Values(kMoshi, kOther));
+
+TEST(CudaStepperObstacle, IsNamed) {
+  const auto obstacle = [](const std::string& json) {
+    return CudaStepper::obstacle(checkpoint::parse_model_config(json, "config.json").lm);
+  };
+  const auto changed = [](std::string json, const std::string& from, const std::string& to) {
+    return json.replace(json.find(from), from.size(), to);
+  };
+  EXPECT_EQ(obstacle(kMoshi), "");
+  EXPECT_EQ(
+      obstacle(changed(kMoshi, "\"num_heads\": 2, \"num_layers\": 3", "\"num_heads\": 8, \"num_layers\": 3")),
+      "temporal head dimension 16");
+  EXPECT_EQ(
+      obstacle(changed(kMoshi, "\"positional_embedding\": \"rope\"", "\"positional_embedding\": \"sin\"")),
+      "temporal sinusoidal positions");
+  EXPECT_EQ(
+      obstacle(changed(kMoshi, "\"depformer_dim_feedforward\": 192", "\"depformer_dim_feedforward\": 200")),
+      "depth feed-forward 133");
+}
+
+}  // namespace
+}  // namespace moshi::lm
