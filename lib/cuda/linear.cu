@@ -257,10 +257,11 @@ __device__ inline void write(const Output& output, int row, int column, float y)
       *value = y;
       break;
     case Output::Kind::Add:
-      *value += output.scale != nullptr ? output.scale[row] * y : y;
+      // Past the first cache: its line may be older than what another kernel's block wrote to it.
+      *value = __ldcg(value) + (output.scale != nullptr ? output.scale[row] * y : y);
       break;
     case Output::Kind::Lookup:
-      *value = y + looked_up(output, row, output.tokens[column]);
+      *value = y + looked_up(output, row, __ldcg(output.tokens + column));
       break;
     default:
       write_next<E>(output, row, column, activate(output.activation, y));

@@ -216,27 +216,39 @@ std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
     columns = *std::lower_bound(std::begin(kBatches), std::end(kBatches), columns);
     stage(rows.first(count), columns);
     stream_.copy(staging_.data_ptr(), staged_.data_ptr(), staged_.nbytes());
-    if (use_graphs_) {
-      auto& graph = graphs_[columns];
-      if (!graph) graph = std::make_unique<cuda::Graph>(stream_, [&] { launch(columns); });
-      graph->start(stream_);
-    } else {
-      launch(columns);
-    }
+    start(columns);
     stream_.copy(results_.data_ptr(), tokens_.data_ptr(), tokens_.nbytes());
     stream_.copy(head_results_.data_ptr(), heads_.data_ptr(), heads_.nbytes());
     stream_.wait();
-    const at::Tensor heads = at::softmax(head_results_, -1).select(-1, 0);
-    for (size_t b = 0; b < count; ++b) {
-      StepResult& result = results.emplace_back();
-      const auto column = static_cast<int64_t>(b);
-      for (int64_t i = 0; i < results_.size(0); ++i) result.tokens.push_back(results_[i][column].item<int>());
-      for (int64_t i = 0; i < heads.size(0); ++i)
-        result.extra_heads.push_back(heads[i][column].item<float>());
-    }
+    read_results(count, results);
     rows = rows.subspan(count);
   }
   return results;
+}
+
+void CudaStepper::read_results(size_t count, std::vector<StepResult>& results) const {
+  const size_t streams = static_cast<size_t>(model_->generated_) + 1;
+  const size_t extra_heads = model_->extra_heads_.size();
+  const int* tokens = results_.const_data_ptr<int>();
+  const at::Tensor first_class =
+      extra_heads > 0 ? at::softmax(head_results_, -1).select(-1, 0).contiguous() : at::Tensor();
+  for (size_t column = 0; column < count; ++column) {
+    StepResult& result = results.emplace_back();
+    for (size_t i = 0; i < streams; ++i) result.tokens.push_back(tokens[i * kMostColumns + column]);
+    for (size_t i = 0; i < extra_heads; ++i) {
+      result.extra_heads.push_back(first_class.const_data_ptr<float>()[i * kMostColumns + column]);
+    }
+  }
+}
+
+void CudaStepper::start(int columns) {
+  if (const auto found = graphs_.find(columns); found != graphs_.end()) {
+    found->second->start(stream_);
+    return;
+  }
+  // The first time launches: kernels load their code, which a capture may not do.
+  launch(columns);
+  if (use_graphs_) graphs_[columns] = std::make_unique<cuda::Graph>(stream_, [&] { launch(columns); });
 }
 
 void CudaStepper::launch_depth(int columns) const {

@@ -41,6 +41,8 @@ class CudaStepper final : public Stepper {
 
   void place_pages(int64_t slot);
   void stage(std::span<const StepRow> rows, int columns);
+  void start(int columns);
+  void read_results(size_t count, std::vector<StepResult>& results) const;
   void launch(int columns) const;
   void launch_depth(int columns) const;
 
