@@ -29,6 +29,12 @@ OutputFile::~OutputFile() {
   if (!temporary_.empty()) fs::remove(temporary_, ignored);
 }
 
+void OutputFile::write(const std::string& text) const {
+  std::ofstream file(temporary_);
+  file << text;
+  if (!file.flush()) throw Failure(Status::Other, path_.string() + ": expected space to write, found none");
+}
+
 void OutputFile::commit() {
   std::error_code error;
   fs::rename(temporary_, path_, error);

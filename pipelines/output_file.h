@@ -15,6 +15,8 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
   /// Where to write until commit().
   [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
+  /// Writes the whole text, not yet under its name. Throws Failure where there is no space.
+  void write(const std::string& text) const;
   void commit();
 
  private:

@@ -143,9 +143,5 @@ SessionPicture::SessionPicture(const std::string& path, const std::string& input
     : asked_(words_beside(input)), question_(sample_rate, skip_seconds), reply_(sample_rate), file_(path) {}
 
 void SessionPicture::write(const std::vector<moshi::Word>& replied) const {
-  std::ofstream file(file_.temporary());
-  file << draw_session({{"You", &question_, asked_}, {"Moshi", &reply_, replied}});
-  if (!file.flush()) {
-    throw Failure(Status::Other, file_.temporary().string() + ": expected space to write, found none");
-  }
+  file_.write(draw_session({{"You", &question_, asked_}, {"Moshi", &reply_, replied}}));
 }

@@ -1,7 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live.
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <random>
@@ -65,10 +64,11 @@ uint64_t choose_seed(uint64_t wanted) {
   return 1 + entropy() % 1'000'000'000U;
 }
 
-void write_transcript(const std::filesystem::path& path, const std::vector<moshi::Word>& words) {
-  std::ofstream file(path);
-  for (const moshi::Word& word : words) file << to_json(word) << '\n';
-  if (!file.flush()) throw Failure(Status::Other, path.string() + ": expected space to write, found none");
+/// One line of JSON a word.
+std::string transcript_text(const std::vector<moshi::Word>& words) {
+  std::string text;
+  for (const moshi::Word& word : words) text += to_json(word).dump() + '\n';
+  return text;
 }
 
 nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, uint64_t seed,
@@ -159,7 +159,7 @@ void run(const TalkOptions& options) {
   if (!options.live() && result["frames_in"] == 0) {
     throw Failure(Status::BadFile, options.input + ": expected speech, found no sound at all");
   }
-  if (words_file) write_transcript(words_file->temporary(), transcript.words());
+  if (words_file) words_file->write(transcript_text(transcript.words()));
   if (picture) picture->write(transcript.words());
   if (speech) speech->commit();
   if (words_file) words_file->commit();

@@ -17,7 +17,7 @@
  * ]| Encodes and decodes a recording.
  * |[
  * gst-launch-1.0 filesrc location=question.codes blocksize=10 ! "audio/x-mimi, codebooks=5" ! mimidec ! audioconvert ! wavenc ! filesink location=decoded.wav
- * ]| Decodes a file that mimienc ! filesink wrote: two bytes a code, so 16 bytes a frame of 8 codebooks.
+ * ]| Decodes a file that mimienc ! filesink wrote: two bytes a code, so 10 bytes a frame of 5 codebooks.
  */
 // clang-format on
 

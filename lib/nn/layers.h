@@ -22,7 +22,6 @@ class NormLayer {
   NormLayer(checkpoint::Norm kind, int64_t dim, const Weights& weights);
   /// x [..., dim] -> same shape and dtype.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
-  [[nodiscard]] checkpoint::Norm kind() const { return kind_; }
   [[nodiscard]] bool has_mean() const { return bias_.defined(); }  ///< LayerNorm.
   /// Added to the variance.
   [[nodiscard]] double epsilon() const;
@@ -45,7 +44,6 @@ class FeedForward {
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
   /// Stores both matrices as tiles, gate and up rows of the first in turns of 8.
   void tile();
-  [[nodiscard]] checkpoint::Gating gating() const { return gating_; }
   [[nodiscard]] const Linear& in() const { return in_; }
   [[nodiscard]] const Linear& out() const { return out_; }
 

@@ -73,7 +73,6 @@ cuda::Matrix Linear::matrix() const {
           static_cast<int>(rows_), static_cast<int>(tiles.size(1)) * cuda::kTileDepth};
 }
 
-/// The one part, in rows.
 at::Tensor Linear::weights() const { return tiled_ ? untiled(parts_.front(), rows_) : parts_.front(); }
 
 at::Tensor Linear::from_integers(const at::Tensor& x) const {

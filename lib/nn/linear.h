@@ -50,13 +50,14 @@ class Linear {
   [[nodiscard]] uint64_t bytes() const;
 
  private:
+  /// The one part, in rows.
   [[nodiscard]] at::Tensor weights() const;
   [[nodiscard]] at::Tensor from_integers(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor few_rows(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor many_rows(const at::Tensor& x) const;
 
-  std::vector<at::Tensor>
-      parts_;  ///< W cut along `in`, each contiguous [out, in of the part]; or one of tiles.
+  /// W cut along `in`, each contiguous [out, in of the part]; or one of tiles.
+  std::vector<at::Tensor> parts_;
   int64_t rows_ = 0;
   bool tiled_ = false;
   at::Tensor scale_;  ///< Of int8 rows; these are one part.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -155,6 +156,19 @@ TEST_F(ContextTest, SessionsNeedTheirPart) {
             "expected a loaded codec, found none: call load_codec first");
   EXPECT_EQ(message_of([&] { context->open_lm({}); }),
             "expected a loaded language model, found none: call load_lm first");
+}
+
+// Progress adds up the bytes of each read: had one tensor been read twice, or not at all, it would not end
+// at 1.
+TEST(EmbeddedModel, LoadsEachTensorOnce) {
+  ContextOptions options;
+  options.device = "cpu";
+  std::vector<double> fractions;
+  ExecutionContext::acquire(options)->load_lm({Precision::F32, 0, true},
+                                              [&](double fraction) { fractions.push_back(fraction); });
+  EXPECT_EQ(fractions.size(), check_model("").lm_tensors);
+  EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+  EXPECT_EQ(fractions.back(), 1.0);
 }
 
 TEST_F(ContextTest, SlotsRunOutAndComeBack) {
