@@ -15,8 +15,8 @@ from presets import MIMI
 # name: (seconds of speech, codebooks in use). Frames are not whole at the end; attention goes past its context.
 CASES = {
     "mimi_published": (30.03, 8),
-    "mimi_odd_strides": (12.03, 12),
-    "mimi_odd_rates": (12.01, 5),
+    "mimi_odd_strides": (30.03, 12),
+    "mimi_odd_rates": (30.01, 5),
 }
 # Distances of two sound implementations differ by about 3e-7 of the vector's squared length.
 CLEAR = 2e-6
