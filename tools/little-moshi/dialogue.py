@@ -10,6 +10,9 @@ ROW_FRAMES = 300        # 24 s: most of a row is past what the model can look ba
 TURNS = 7
 REPLY_AFTER = 6         # frames from the end of the question to the reply's first (still silent) frame
 STOP_AFTER = 6          # frames from the beginning of an interruption to silence
+STOP_LATE, LATEST = 0.3, 5  # share of stops that come up to so many frames later: one that is missed is made up for
+LONG = 25               # frames: replies as long are asked for more often, and interrupted most
+LONG_SHARE = 0.15       # of the turns, beside those that are drawn
 FAR = 10**6
 
 
@@ -21,7 +24,7 @@ class Dialogues:
         self._reply_index = {name: index for index, name in enumerate(names)}
         self._word_index = {word: index for index, word in enumerate(question_words)}
         self._known = 0
-        self._answers = np.zeros(0, np.int64)
+        self._answers, self._long = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def _answer(self):
         """Index of the reply to each clip of the pool."""
@@ -29,6 +32,7 @@ class Dialogues:
             fresh = [self._reply_index[info["reply"]] for info in self.pool.infos[self._known:]]
             self._answers = np.concatenate([self._answers, np.array(fresh, np.int64)])
             self._known = len(self._answers)
+            self._long = np.flatnonzero(self.reply_lengths[self._answers] > LONG)
         return self._answers
 
     def draw(self, rng, rows, frames=ROW_FRAMES):
@@ -48,7 +52,8 @@ class Dialogues:
         at = rng.uniform(0.1, 2.0) if rng.random() < 0.8 else rng.uniform(2.0, 8.0)  # seconds
         voice = None
         for turn in range(TURNS):
-            clip = int(rng.integers(self._known))
+            asked_long = len(self._long) and rng.random() < LONG_SHARE
+            clip = int(rng.choice(self._long) if asked_long else rng.integers(self._known))
             if at + self.pool.length[clip] / rate / SAMPLE_RATE > frames * FRAME_SECONDS - 0.2:
                 break
             end = at + self.pool.speech_end[clip] / rate
@@ -61,9 +66,10 @@ class Dialogues:
             length = int(self.reply_lengths[answers[clip]])
             out["replies"][row, turn], out["reply_starts"][row, turn] = answers[clip], first
             # The user speaks again before the reply ends, most often where it is long.
-            if length > 12 and rng.random() < (0.6 if length > 25 else 0.2):
+            if length > 12 and rng.random() < (0.6 if length > LONG else 0.2):
                 begin = first + int(rng.integers(4, length - 4))
-                out["cuts"][row, turn] = begin + STOP_AFTER
+                late = int(rng.integers(1, LATEST + 1)) if rng.random() < STOP_LATE else 0
+                out["cuts"][row, turn] = begin + STOP_AFTER + late
                 at = (begin + rng.random()) * FRAME_SECONDS
             else:
                 pause = rng.exponential(0.8) if rng.random() < 0.6 else rng.uniform(1.0, 9.0)

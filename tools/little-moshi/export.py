@@ -1,5 +1,8 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the trained checkpoints as a model folder in the published layout: everything in bf16, names as published."""
+"""Write the trained checkpoints as a model folder in the published layout: everything in bf16, names as published.
+
+And read such a folder back, to go on training it.
+"""
 
 import argparse
 import json
@@ -7,13 +10,14 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from model import MIMI_CONFIG, SPOKEN, lm_config
 
 FILES = {"moshi_name": "model.safetensors", "mimi_name": "mimi.safetensors", "mimi_config_name": "mimi.json",
          "tokenizer_name": "tokenizer.model"}
 LARGEST = 17_000_000  # bytes of all files together
+USAGE = 10.0          # of each code in a batch, about: how slowly the codebooks of a model read back move
 
 
 def pack_attention(state):
@@ -60,6 +64,19 @@ def export(codec_path, lm_path, folder):
     if size > LARGEST:
         raise RuntimeError(f"{folder} holds {size} bytes, more than {LARGEST}: make the model smaller in model.py")
     print(f"{folder}: {size} bytes, {SPOKEN} codebooks, {text_card} text tokens")
+
+
+def read_start(path):
+    """What a training starts from: a checkpoint, or an exported model's folder, which has no heads and no replies."""
+    path = Path(path)
+    if not path.is_dir():
+        return torch.load(path, map_location="cpu")
+    codec, lm = ({name: value.float() for name, value in load_file(path / FILES[file]).items()}
+                 for file in ("mimi_name", "moshi_name"))
+    for name, value in codec.items():
+        if name.endswith(("embedding_sum", "cluster_usage")):
+            value *= USAGE
+    return {"mimi": codec, "lm": lm, "tokenizer": (path / FILES["tokenizer_name"]).read_bytes()}
 
 
 def main():

@@ -18,10 +18,12 @@ import numpy as np
 
 import domain
 import voices
+from opus import Opus
 
 CHUNK = 256
 TESTS = ("known", "espeak", "slt")  # files test-*: known voices, and two kinds of unheard ones
 TEST_PER_SET = 384
+THROUGH_OPUS = 0.15  # share of the training's questions that came over a line with Opus
 
 
 def write_chunk(path, utterances):
@@ -89,11 +91,15 @@ def _work(folder, lexicon, seed, until, limit, test):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(5)
     rng = random.Random(seed)
-    spoken_by = voices.engines()
+    spoken_by, opus = voices.engines(), Opus()
     name = f"test-{test}" if test else "train"
     chunk = 0
     while time.time() < until and chunk < limit:
         utterances = [speak_question(rng, lexicon, spoken_by, test) for _ in range(TEST_PER_SET if test else CHUNK)]
+        if not test:
+            for utterance, _ in utterances:
+                if rng.random() < THROUGH_OPUS:
+                    utterance.pcm = opus.through(utterance.pcm, rng.randrange(10000, 24000))
         write_chunk(folder / f"{name}-{seed}-{chunk}.npz", utterances)
         chunk += 1
 

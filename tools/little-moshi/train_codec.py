@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from augment import augment
 from common import Budget, Captured, Together, learning_rate, log, save, set_learning_rate, settle_backends, wait_for
 from data import Pool, level_gains, to_device
+from export import read_start
 from make_data import TESTS
 from losses import Discriminators, SpectralLoss
 from model import FRAME, HEARD, SPEECH_DELAY, latents, make_mimi, speak
@@ -27,6 +28,7 @@ from replies import encode_replies, moshi_gains, paste
 from voices import PHONES, SAMPLE_RATE
 
 HEARING_FRAMES, HEARING_ROWS, MOSHI_ROWS = 60, 80, 10  # rows on each GPU
+HEADS_ALONE = 150      # steps in which new heads are learnt on a codec that hears already
 LABEL_LAG = 0.08  # seconds by which a frame's phones lie before it: time to hear them out
 SPEAKING_FRAMES, SPEAKING_ROWS, CROP = 40, 32, 8192
 
@@ -126,10 +128,14 @@ def train_hearing(options, device):
     torch.manual_seed(options.seed)
     rng = np.random.default_rng([options.seed, together.rank])
     mimi, heads, spectral = make_mimi(device), Heads().to(device), SpectralLoss().to(device)
+    heads_alone = 0
     if options.resume:
-        state = torch.load(options.resume, map_location=device)
+        state = read_start(options.resume)
         mimi.load_state_dict(state["mimi"])
-        heads.load_state_dict(state["heads"])
+        if "heads" in state:
+            heads.load_state_dict(state["heads"])
+        else:
+            heads_alone = options.heads_alone
     torch.manual_seed(options.seed * 100 + together.rank)
     users = Pool(options.data, "train-*.npz", device, options.hours)
     moshi = Pool(options.data, "moshi.npz", device, 1)
@@ -155,16 +161,18 @@ def train_hearing(options, device):
         wave = torch.cat([own_wave, augment(
             users.waves(*others, level_gains(rng, users, others[0], -36, -14), samples), strength)])
         labels = torch.cat([moshi.phone_labels(*own, times), users.phone_labels(*others, times)])
-        set_learning_rate(optimizer, learning_rate(step, done, options.peak))
-        mimi.train()
-        with torch.autocast(device.type, torch.bfloat16):
-            z = latents(mimi, wave)
-        first, heard, everything, commitment = quantize(mimi.quantizer, z.float(), quantized)
+        alone = step < heads_alone
+        set_learning_rate(optimizer, learning_rate(step if alone else step - heads_alone, done, options.peak))
+        mimi.train(not alone)
+        with torch.set_grad_enabled(not alone):
+            with torch.autocast(device.type, torch.bfloat16):
+                z = latents(mimi, wave)
+            first, heard, everything, commitment = quantize(mimi.quantizer, z.float(), quantized)
         loss_first, right_first = Heads.loss(heads.first(first), labels)
         loss_heard, right_heard = Heads.loss(heads.heard(heard), labels)
         loss = loss_first + loss_heard + 0.1 * commitment
         sound = torch.zeros((), device=device)
-        if decoding:
+        if decoding and not alone:
             with torch.autocast(device.type, torch.bfloat16):
                 made = speak(mimi, everything[:MOSHI_ROWS])
             sound = spectral(made.float(), delayed(own_wave))
@@ -309,12 +317,14 @@ def main():
     parser.add_argument("stage", choices=["hearing", "speaking"])
     parser.add_argument("--data", required=True, help="folder that make_data fills")
     parser.add_argument("--out", required=True, help="checkpoint to write")
-    parser.add_argument("--resume", help="checkpoint to start from; the speaking stage needs one")
+    parser.add_argument("--resume", help="checkpoint or exported model to start from; the speaking stage needs a checkpoint")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--until", type=float, help="clock time (date +%%s) to end by, if that is earlier")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--adversarial-from", type=float,
                         help="share of the speaking stage before it; 0.35, or 0 where there are judges already")
+    parser.add_argument("--heads-alone", type=int, default=HEADS_ALONE,
+                        help="steps for the heads alone, where an exported model is the start")
     parser.add_argument("--hours", type=float, default=150, help="room for speech in GPU memory, 173 MB an hour")
     parser.add_argument("--least-clips", type=int, default=5000, help="clips to wait for at the start")
     parser.add_argument("--seed", type=int, default=1)

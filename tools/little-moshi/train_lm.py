@@ -22,6 +22,7 @@ from augment import augment
 from common import Budget, Captured, learning_rate, log, save, set_learning_rate, settle_backends, wait_for
 from data import Pool, level_gains, to_device
 from dialogue import ROW_FRAMES, Dialogues
+from export import read_start
 from make_data import TESTS
 from model import FRAME, HEARD, PAD, SPOKEN, make_lm, make_mimi, train_tokenizer
 from replies import paste, reply_texts
@@ -33,6 +34,7 @@ USES = 3             # how often a batch may be used, on average
 WORD_HEAD = 0.3      # weight of naming the user's words, in training only
 PAD_WEIGHT = 0.3
 SILENCE_WEIGHT = 0.05
+STOPPED = 12         # frames after an interruption that weigh in full: else going on is cheaper than stopping
 
 
 class Conversations:
@@ -61,7 +63,8 @@ class Conversations:
 
     @torch.no_grad()
     def draw(self):
-        """-> codes [B, 1 + SPOKEN + HEARD, T], audible [B, T] (Moshi speaks), words [B, T]"""
+        """-> codes [B, 1 + SPOKEN + HEARD, T], audible [B, T] (Moshi speaks), stopped [B, T] (it just fell silent for
+        the user), words [B, T]"""
         self.users.poll()
         strength = 1.0 if self.resumed else float(np.clip(self.budget.progress / 0.3, 0.2, 1))
         plan = self.dialogues.draw(self.rng, ROWS)
@@ -77,7 +80,9 @@ class Conversations:
         spoken = paste(self.codes, *where, ROW_FRAMES, self.silence).transpose(1, 2)
         text = paste(self.texts, *where, ROW_FRAMES, self.padding)
         audible = (spoken != self.silence[:, None]).any(1)
-        return torch.cat([text[:, None], spoken, heard], 1), audible, on(plan["words"])
+        since = torch.arange(ROW_FRAMES, device=self.device) - where[2][..., None]
+        stopped = ((since >= 0) & (since < STOPPED)).any(1)
+        return torch.cat([text[:, None], spoken, heard], 1), audible, stopped, on(plan["words"])
 
 
 def _converse(options, tokenizer_bytes, device, seed, batches):
@@ -88,14 +93,15 @@ def _converse(options, tokenizer_bytes, device, seed, batches):
     settle_backends()
     source = Conversations(options, tokenizer_bytes, device, seed)
     while True:
-        codes, audible, words = source.draw()
-        batches.put((codes.short().cpu().numpy(), audible.cpu().numpy(), words.short().cpu().numpy(), len(source.users)))
+        codes, audible, stopped, words = source.draw()
+        drawn = (codes.short(), audible, stopped, words.short())
+        batches.put(([tensor.cpu().numpy() for tensor in drawn], len(source.users)))
 
 
 class Trainer:
     def __init__(self, options, device):
         self.device, self.options = device, options
-        state = torch.load(options.resume, map_location="cpu") if options.resume else {}
+        state = read_start(options.resume) if options.resume else {}
         self.tokenizer_bytes = state.get("tokenizer") or self._new_tokenizer()
         self.tokenizer = sentencepiece.SentencePieceProcessor(model_proto=self.tokenizer_bytes)
         self.words = domain.question_words()
@@ -103,7 +109,8 @@ class Trainer:
         self.word_head = nn.Linear(self.lm.dim, len(self.words)).to(device)
         if state:
             self.lm.load_state_dict(state["lm"])
-            self.word_head.load_state_dict(state["word_head"])
+            if "word_head" in state:
+                self.word_head.load_state_dict(state["word_head"])
         self.lm.train()
         graph = device.type == "cuda"
         self.parameters = list(self.lm.parameters()) + list(self.word_head.parameters())
@@ -132,18 +139,18 @@ class Trainer:
         """A new batch if there is one, else a recent one again, as long as none is used too often."""
         wait = not self.recent or step >= USES * self.drawn
         try:
-            codes, audible, words, self.clips = self.batches.get(timeout=900 if wait else 0.001)
+            arrays, self.clips = self.batches.get(timeout=900 if wait else 0.001)
             self.drawn += 1
-            chosen = [torch.from_numpy(a) for a in (codes, audible, words)]
+            chosen = [torch.from_numpy(array) for array in arrays]
             self.recent = self.recent[-RECENT:] + [chosen]
         except queue.Empty:
             if wait:
                 raise RuntimeError("no conversation came: did the helpers end?") from None
             chosen = self.rng.choice(self.recent)
-        codes, audible, words = [tensor.to(self.device) for tensor in chosen]
-        return codes.long(), audible, words.long()
+        codes, audible, stopped, words = [tensor.to(self.device) for tensor in chosen]
+        return codes.long(), audible, stopped, words.long()
 
-    def _update(self, codes, audible, words):
+    def _update(self, codes, audible, stopped, words):
         with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
             hidden = {}
             handle = self.lm.out_norm.register_forward_hook(lambda _, __, output: hidden.update(out=output))
@@ -151,12 +158,12 @@ class Trainer:
             handle.remove()
             named = self.word_head(hidden["out"])
         text = codes[:, 0]
-        weight = torch.where(text == PAD, PAD_WEIGHT, 1.0)
+        weight = torch.where((text == PAD) & ~stopped, PAD_WEIGHT, 1.0)
         text_loss = (F.cross_entropy(output.text_logits[:, 0].float().transpose(1, 2), text, reduction="none")
                      * weight).sum() / weight.sum()
         logits = torch.where(output.mask[..., None], output.logits.float(), 0.0)
         entropy = F.cross_entropy(logits.flatten(0, 2), codes[:, 1:1 + SPOKEN].flatten(), reduction="none")
-        weight = (torch.where(audible, 1.0, SILENCE_WEIGHT)[:, None] * output.mask).flatten()
+        weight = (torch.where(audible | stopped, 1.0, SILENCE_WEIGHT)[:, None] * output.mask).flatten()
         audio_loss = (entropy * weight).sum() / weight.sum()
         present = words >= 0
         word_entropy = F.cross_entropy(named.float().transpose(1, 2), words.clamp(min=0), reduction="none")
@@ -212,7 +219,7 @@ def main():
     parser.add_argument("--data", required=True, help="folder that make_data fills")
     parser.add_argument("--codec", required=True, help="checkpoint of train_codec after its hearing stage")
     parser.add_argument("--out", required=True, help="checkpoint to write")
-    parser.add_argument("--resume", help="checkpoint to start from")
+    parser.add_argument("--resume", help="checkpoint or exported model to start from")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--until", type=float, help="clock time (date +%%s) to end by, if that is earlier")
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
@@ -224,7 +231,7 @@ def main():
     parser.add_argument("--tests", type=int, default=256, help="questions of each set to ask at the end")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(options.device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.manual_seed(options.seed)

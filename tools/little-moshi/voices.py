@@ -21,7 +21,7 @@ PHONES = ("pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n n
           "zh").split()
 
 MOSHI_VOICE = "flite:rms"
-FLITE_VOICES = ["rms", "awb", "kal16"]
+FLITE_VOICES = ["rms", "awb", "kal16", "kal"]  # the last two are diphone voices, at 16 and at 8 kHz
 FLITE_HELD_OUT = ["slt"]
 # RHVoice's own slt is the held-out speaker; its other English voices may not be used commercially.
 RHVOICE_VOICES = ["Alan", "BDL", "CLB"]
@@ -429,8 +429,8 @@ def draw_voice(rng, held_out=None):
     names = {"flite": FLITE_HELD_OUT if held_out else FLITE_VOICES, "rhvoice": RHVOICE_VOICES, "pico": PICO_VOICES}
     name = rng.choice(names[engine])
     stretch, pitch = rng.uniform(0.78, 1.28), rng.uniform(0.8, 1.25)
-    if engine == "flite":  # only kal16 follows a pitch, in hertz
-        pitch = rng.uniform(75, 190) if name == "kal16" else None
+    if engine == "flite":  # only the diphone voices follow a pitch, in hertz
+        pitch = rng.uniform(75, 190) if name.startswith("kal") else None
     changed = not held_out and rng.random() < CHANGED
     raised, formants = _other_speaker(rng, name in FEMALE) if changed else (1.0, 1.0)
     return (f"{engine}:{name}" + ("+" if changed else ""),
