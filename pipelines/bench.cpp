@@ -133,10 +133,11 @@ void run(const BenchOptions& options) {
   }
   const moshi::ContextStats stats = context->stats();
   const ordered_json result = {
-      {"model", context->model()},     {"device", stats.device},     {"device_name", stats.device_name},
-      {"precision", stats.precision},  {"graphs", stats.graphs},     {"threads", options.threads},
-      {"frames", options.frames},      {"context", options.history}, {"batches", batches},
-      {"memory_bandwidth", bandwidth}, {"bytes", memory_of(stats)},  {"callers_in_real_time", callers}};
+      {"model", context->model()},      {"device", stats.device},        {"device_name", stats.device_name},
+      {"precision", stats.precision},   {"graphs", stats.graphs},        {"threads", options.threads},
+      {"frames", options.frames},       {"context", options.history},    {"batches", batches},
+      {"overflows", stats.overflows},   {"memory_bandwidth", bandwidth}, {"bytes", memory_of(stats)},
+      {"callers_in_real_time", callers}};
   if (!options.json) {
     const auto megabytes = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     std::cout << "memory, MB: codec " << megabytes(stats.codec_weight_bytes) << ", language model "

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "lm/cuda_stepper.h"
 
+#include <c10/core/DeviceGuard.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -52,26 +54,24 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
   element_ = model.text_linear_.matrix().element;
 
   const at::Device device = model.device();
-  overflows_ = at::zeros({1}, at::TensorOptions(at::kInt).device(device));
-  temporal_.emplace(model.temporal_, element_, model.dtype() == at::kBFloat16,
-                    overflows_.mutable_data_ptr<int>(), device);
+  tokens_ = at::zeros({2 + model.generated_, kMostColumns}, at::TensorOptions(at::kInt).device(device));
+  temporal_.emplace(model.temporal_, element_, model.dtype() == at::kBFloat16, overflows(), device);
   out_norm_ = parameters_.norm(model.out_norm_);
   text_bias_ = parameters_.floats(model.text_linear_.bias());
   hidden_ = column_buffer(config.temporal.dim, operand_of(element_), device);
   logits_ = column_buffer(std::max(config.text_card_out, config.card), at::kFloat, device);
-  tokens_ = at::zeros({1 + model.generated_, kMostColumns}, overflows_.options());
   heads_ = at::zeros({config.extra_heads, kMostColumns, config.extra_heads_dim},
-                     overflows_.options().dtype(at::kFloat));
+                     tokens_.options().dtype(at::kFloat));
   if (model.depth_) make_depth();
   make_tables();
 
   const auto pinned = [](const at::Tensor& like) {
-    return at::empty(like.sizes(), like.options().device(at::kCPU)).pin_memory();
+    return at::zeros(like.sizes(), like.options().device(at::kCPU)).pin_memory();
   };
   results_ = pinned(tokens_);
   head_results_ = pinned(heads_);
   const auto bytes = static_cast<int64_t>(sizeof(Staging) + sizeof(int) * kMostColumns * (config.n_q + 1));
-  staging_ = at::zeros({bytes}, overflows_.options().dtype(at::kByte));
+  staging_ = at::zeros({bytes}, tokens_.options().dtype(at::kByte));
   staged_ = pinned(staging_);
   grow(kFirstSlots);
   cuda::synchronize();  // What LibTorch computed above is there for every stream.
@@ -79,10 +79,9 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
 
 void CudaStepper::make_depth() {
   const checkpoint::TransformerConfig& config = model_->config_.depth;
-  const auto ints = overflows_.options();
+  const auto ints = tokens_.options();
   model_->depth_->tile();
-  depth_.emplace(*model_->depth_, element_, model_->dtype() == at::kBFloat16,
-                 overflows_.mutable_data_ptr<int>(), model_->device());
+  depth_.emplace(*model_->depth_, element_, model_->dtype() == at::kBFloat16, overflows(), model_->device());
   for (size_t k = 0; k < model_->linears_.size(); ++k) {
     cuda::Norm none;
     none.none = true;
@@ -122,6 +121,7 @@ void CudaStepper::make_tables() {
 void CudaStepper::grow(int64_t slots) {
   const int64_t rooms = page_table_.defined() ? page_table_.size(0) : 0;
   if (slots <= rooms) return;
+  const c10::DeviceGuard guard(model_->device());
   graphs_.clear();  // They hold the old places.
   const int64_t wanted = std::max(slots, 2 * rooms);
   const checkpoint::TransformerConfig& config = model_->config_.temporal;
@@ -138,10 +138,12 @@ void CudaStepper::grow(int64_t slots) {
   pages_.resize(static_cast<size_t>(wanted));
   positions_.resize(static_cast<size_t>(wanted), 0);
   cuda::synchronize();
+  if (use_graphs_) capture();
 }
 
 void CudaStepper::set_condition(int64_t slot, const at::Tensor& condition) {
   if (!condition.defined()) return;
+  const c10::DeviceGuard guard(model_->device());
   conditions_[slot].copy_(condition.flatten());
   cuda::synchronize();
 }
@@ -202,6 +204,7 @@ void CudaStepper::stage(std::span<const StepRow> rows, int columns) {
 }
 
 std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
+  const c10::DeviceGuard guard(model_->device());
   std::vector<StepResult> results;
   while (!rows.empty()) {
     // As many conversations as find a column, guided ones two.
@@ -241,14 +244,29 @@ void CudaStepper::read_results(size_t count, std::vector<StepResult>& results) c
   }
 }
 
-void CudaStepper::start(int columns) {
-  if (const auto found = graphs_.find(columns); found != graphs_.end()) {
-    found->second->start(stream_);
-    return;
+/// Makes the graphs of all batch sizes.
+void CudaStepper::capture() {
+  for (const int columns : kBatches) {
+    // Launched first, with nobody in it: kernels load their code, which a capture may not do.
+    stage({}, columns);
+    stream_.copy(staging_.data_ptr(), staged_.data_ptr(), staged_.nbytes());
+    launch(columns);
+    stream_.wait();
+    graphs_[columns] = std::make_unique<cuda::Graph>(stream_, [&] { launch(columns); });
   }
-  // The first time launches: kernels load their code, which a capture may not do.
-  launch(columns);
-  if (use_graphs_) graphs_[columns] = std::make_unique<cuda::Graph>(stream_, [&] { launch(columns); });
+}
+
+void CudaStepper::start(int columns) const {
+  if (use_graphs_) {
+    graphs_.at(columns)->start(stream_);
+  } else {
+    launch(columns);
+  }
+}
+
+StepperFigures CudaStepper::figures() const {
+  const int64_t overflows = results_.const_data_ptr<int>()[(1 + model_->generated_) * kMostColumns];
+  return {use_graphs_, static_cast<uint64_t>(overflows)};
 }
 
 void CudaStepper::launch_depth(int columns) const {
@@ -275,8 +293,8 @@ void CudaStepper::launch_depth(int columns) const {
                    depth_positions_.const_data_ptr<int>() + static_cast<ptrdiff_t>(k) * kMostColumns, k,
                    model_->generated_, columns, stream_);
     const cuda::Activations head_input = as_activations(head_input_, config.depth.dim, columns);
-    run(cuda::normalize(lookup.values, depth_norms_[index], head_input, element_,
-                        overflows_.mutable_data_ptr<int>(), overlap, stream_.get()));
+    run(cuda::normalize(lookup.values, depth_norms_[index], head_input, element_, overflows(), overlap,
+                        stream_.get()));
     cuda::Output logits;
     logits.values = logits_.mutable_data_ptr<float>();
     logits.stride = config.card;
@@ -291,7 +309,6 @@ void CudaStepper::launch(int columns) const {
   const checkpoint::LmConfig& config = model_->config_;
   const bool overlap = stream_.can_overlap();
   const auto* staging = static_cast<const Staging*>(staging_.const_data_ptr());
-  int* overflows = overflows_.mutable_data_ptr<int>();
   const auto run = [](int status) { cuda::check(status, "the language model's step"); };
   auto* input = temporal_->residual();
   const cuda::EmbeddingSum sum{static_cast<const void* const*>(tables_.const_data_ptr()),
@@ -300,7 +317,7 @@ void CudaStepper::launch(int columns) const {
   run(cuda::embed(sum, staging->tokens, staging->slots, columns, input, overlap, stream_.get()));
   temporal_->launch(staging->slots, staging->positions, 0, config.temporal.context, columns, stream_);
   const cuda::Activations hidden = as_activations(hidden_, config.temporal.dim, columns);
-  run(cuda::normalize(input, out_norm_, hidden, element_, overflows, overlap, stream_.get()));
+  run(cuda::normalize(input, out_norm_, hidden, element_, overflows(), overlap, stream_.get()));
   cuda::Output logits;
   logits.values = logits_.mutable_data_ptr<float>();
   logits.stride = config.text_card_out;

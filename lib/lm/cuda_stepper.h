@@ -24,13 +24,14 @@ class CudaStepper final : public Stepper {
   /// Why `config` cannot be stepped by kernels; empty where it can.
   static std::string obstacle(const checkpoint::LmConfig& config);
 
-  /// Takes `model`, on a CUDA device, over: its matrices become tiles. `graphs`: capture them, else launch
-  /// each kernel.
+  /// Takes `model`, on the current CUDA device, over: its matrices become tiles. `graphs`: capture them, else
+  /// launch each kernel.
   CudaStepper(LanguageModel& model, bool graphs);
   void grow(int64_t slots) override;
   void set_condition(int64_t slot, const at::Tensor& condition) override;
   void reset(int64_t slot) override;
   std::vector<StepResult> step(std::span<const StepRow> rows) override;
+  [[nodiscard]] StepperFigures figures() const override;
 
  private:
   /// What one frame sends to the device, in one copy.
@@ -41,9 +42,14 @@ class CudaStepper final : public Stepper {
 
   void place_pages(int64_t slot);
   void stage(std::span<const StepRow> rows, int columns);
-  void start(int columns);
+  void capture();
+  void start(int columns) const;
   void read_results(size_t count, std::vector<StepResult>& results) const;
   void launch(int columns) const;
+  /// Where kernels count activations cut to what f16 holds.
+  [[nodiscard]] int* overflows() const {
+    return tokens_.mutable_data_ptr<int>() + static_cast<ptrdiff_t>(1 + model_->generated_) * kMostColumns;
+  }
   void launch_depth(int columns) const;
 
   LanguageModel* model_;
@@ -51,7 +57,6 @@ class CudaStepper final : public Stepper {
   cuda::Stream stream_;
   cuda::Element element_;
   CudaParameters parameters_;
-  at::Tensor overflows_;  ///< int: activations cut to what f16 holds.
   PagePool pool_;
   std::vector<std::vector<int64_t>> pages_;  ///< Of each slot.
   std::vector<int> positions_;               ///< Of each slot.
@@ -76,7 +81,7 @@ class CudaStepper final : public Stepper {
   at::Tensor hidden_;           ///< out_norm's output.
   at::Tensor logits_;           ///< f32 [columns, widest].
   at::Tensor head_input_;
-  at::Tensor tokens_;        ///< int [1 + generated, columns].
+  at::Tensor tokens_;        ///< int [1 + generated, columns], and a row that begins with the overflows.
   at::Tensor heads_;         ///< f32 [extra heads, columns, extra heads dim].
   at::Tensor results_;       ///< Pinned: tokens_.
   at::Tensor head_results_;  ///< Pinned: heads_.

@@ -1,6 +1,16 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "lm/stepper.h"
 
+#include <c10/core/DeviceGuard.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "checkpoint/warnings.h"
+#ifdef MOSHI_CUDA
+#include "lm/cuda_stepper.h"
+#endif
+
 namespace moshi::lm {
 
 EagerStepper::EagerStepper(const LanguageModel& model)
@@ -65,6 +75,24 @@ std::vector<StepResult> EagerStepper::step(std::span<const StepRow> rows) {
     results.push_back({{first, first + tokens.size(1)}, {head, head + heads.size(1)}});
   }
   return results;
+}
+
+std::unique_ptr<Stepper> make_stepper(LanguageModel& model) {
+#ifdef MOSHI_CUDA
+  if (model.device().is_cuda()) {
+    const std::string obstacle = CudaStepper::obstacle(model.config());
+    if (obstacle.empty()) {
+      const c10::DeviceGuard guard(model.device());
+      const char* graphs = std::getenv("MOSHI_CUDA_GRAPHS");
+      return std::make_unique<CudaStepper>(model, graphs == nullptr || std::string_view(graphs) != "0");
+    }
+    warn(
+        "the language model runs without CUDA kernels and graphs, several times slower: expected sizes they"
+        " can do, found " +
+        obstacle);
+  }
+#endif
+  return std::make_unique<EagerStepper>(model);
 }
 
 }  // namespace moshi::lm

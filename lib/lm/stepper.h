@@ -33,6 +33,12 @@ struct StepResult {
   std::vector<float> extra_heads;  ///< Probability of class 0 of each.
 };
 
+/// How a stepper works.
+struct StepperFigures {
+  bool graphs = false;     ///< Replays CUDA graphs.
+  uint64_t overflows = 0;  ///< Activations cut to the largest f16, of int8 products on CUDA devices.
+};
+
 /// Conversations live in slots, which their owner hands out. Not thread-safe.
 class Stepper {
  public:
@@ -45,6 +51,7 @@ class Stepper {
   virtual void reset(int64_t slot) = 0;
   /// One step of each row, all of different slots.
   virtual std::vector<StepResult> step(std::span<const StepRow> rows) = 0;
+  [[nodiscard]] virtual StepperFigures figures() const = 0;
 };
 
 /// Steps through LibTorch's operators, on any device. `model` must outlive it.
@@ -55,6 +62,7 @@ class EagerStepper final : public Stepper {
   void set_condition(int64_t slot, const at::Tensor& condition) override;
   void reset(int64_t slot) override { state_.temporal.reset(slot); }
   std::vector<StepResult> step(std::span<const StepRow> rows) override;
+  [[nodiscard]] StepperFigures figures() const override { return {}; }
 
  private:
   [[nodiscard]] StepInput input_of(std::span<const StepRow> rows) const;
@@ -63,5 +71,9 @@ class EagerStepper final : public Stepper {
   LmState state_;
   std::vector<at::Tensor> conditions_;  ///< Per slot [1, dim] in the model's dtype, or undefined.
 };
+
+/// The fastest stepper for `model`, which it takes over: kernels on a CUDA device, where the model's sizes
+/// suit them (else a warning says why not), through CUDA graphs unless MOSHI_CUDA_GRAPHS=0 is set.
+std::unique_ptr<Stepper> make_stepper(LanguageModel& model);
 
 }  // namespace moshi::lm

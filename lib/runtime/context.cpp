@@ -108,7 +108,7 @@ Context::CodecPart::CodecPart(mimi::Codec loaded)
 
 Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions)
     : model(std::move(loaded)),
-      stepper(std::make_unique<lm::EagerStepper>(model)),
+      stepper(lm::make_stepper(model)),
       precision(stored),
       max_sessions(most_sessions) {}
 
@@ -296,6 +296,9 @@ ContextStats Context::stats() const {
     stats.lm_weight_bytes = lm_->model.weight_bytes();
     stats.lm_step_bytes = lm_->model.weight_bytes() - lm_->model.embedding_bytes();
     stats.kv_page_bytes = lm_->model.position_bytes();
+    const lm::StepperFigures figures = lm_->stepper->figures();
+    stats.graphs = figures.graphs;
+    stats.overflows = figures.overflows;
   }
   if (device_.is_cuda()) {
     stats.device_allocations = static_cast<uint64_t>(

@@ -217,9 +217,10 @@ void Context::close(const std::shared_ptr<DecoderFrame>& frame) {
 
 void Context::close(const std::shared_ptr<LmFrameState>& frame) {
   engine_.post([this, frame] {
-    lm_->slots.give_back(frame->slot);
-    if (frame->null_slot >= 0) {
-      lm_->slots.give_back(frame->null_slot);
+    for (const int64_t slot : {frame->slot, frame->null_slot}) {
+      if (slot < 0) continue;
+      lm_->stepper->reset(slot);  // What it remembers can serve others.
+      lm_->slots.give_back(slot);
     }
     --lm_->sessions;
   });

@@ -126,7 +126,9 @@ TEST_F(AttentionKernel, SeesItsPastThroughPagesSplitsAndTheRing) {
       const at::Tensor expected = all.step(slots);
       worst = std::max(worst, (all.last() - expected).abs().max().item<double>());
     }
-    EXPECT_LT(worst, 2e-5) << c.head_dim << ", " << c.context;
+    // A turned key next to the middle of two bf16 values is rounded to either.
+    const bool either = c.bf16 && c.rotation != Rotation::None;
+    EXPECT_LT(worst, either ? 1e-3 : 2e-5) << c.head_dim << ", " << c.context;
   }
 }
 

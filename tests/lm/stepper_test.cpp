@@ -30,7 +30,7 @@ const char* const kOther = R"({
   "dim": 128, "num_heads": 4, "kv_repeat": 2, "num_layers": 2, "hidden_scale": 4, "context": 300,
   "norm": "layer_norm", "positional_embedding": "rope_concat", "gating": "none", "causal": true, "layer_scale": 0.5,
   "n_q": 4, "dep_q": 2, "card": 33, "text_card": 50, "delays": [0, 0, 0, 0, 0], "bias_proj": true, "norm_emb": true,
-  "depformer_dim": 64, "depformer_num_heads": 1, "depformer_num_layers": 1, "depformer_dim_feedforward": 96,
+  "depformer_dim": 64, "depformer_num_heads": 2, "depformer_num_layers": 1, "depformer_dim_feedforward": 96,
   "depformer_gating": "gelu", "depformer_pos_emb": "none", "depformer_multi_linear": false,
   "depformer_norm": "rms_norm_f32", "depformer_low_rank_embeddings": 32})";
 

@@ -234,6 +234,7 @@ struct ContextStats {
   std::string device_name;  ///< "NVIDIA H200", or the CPU's name.
   std::string precision;    ///< Of the LM, "" before it is loaded.
   bool graphs = false;      ///< CUDA graphs in use.
+  uint64_t overflows = 0;   ///< Activations cut to the largest f16, by int8 products on CUDA devices.
   uint64_t codec_weight_bytes = 0;
   uint64_t lm_weight_bytes = 0;
   uint64_t lm_step_bytes = 0;  ///< Weight bytes one LM step reads.
