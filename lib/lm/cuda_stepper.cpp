@@ -74,7 +74,6 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
   staging_ = at::zeros({bytes}, tokens_.options().dtype(at::kByte));
   staged_ = pinned(staging_);
   grow(kFirstSlots);
-  cuda::synchronize();  // What LibTorch computed above is there for every stream.
 }
 
 void CudaStepper::make_depth() {
@@ -137,7 +136,7 @@ void CudaStepper::grow(int64_t slots) {
   temporal_->set_pages(page_table_.const_data_ptr<int64_t>(), static_cast<int>(pages));
   pages_.resize(static_cast<size_t>(wanted));
   positions_.resize(static_cast<size_t>(wanted), 0);
-  cuda::synchronize();
+  cuda::synchronize();  // What LibTorch computed is there for every stream.
   if (use_graphs_) capture();
 }
 
@@ -170,6 +169,7 @@ void CudaStepper::place_pages(int64_t slot) {
 
 // ------------------------------------------------------------------------------------------ the step
 
+/// Sends the rows to the device, and nobody in the columns that are left.
 void CudaStepper::stage(std::span<const StepRow> rows, int columns) {
   auto* staging = static_cast<Staging*>(staged_.data_ptr());
   cuda::Choice none;
@@ -201,6 +201,7 @@ void CudaStepper::stage(std::span<const StepRow> rows, int columns) {
     staging->slots[column] = -1;
     std::fill_n(staging->tokens + static_cast<size_t>(column) * streams, streams, -1);
   }
+  stream_.copy(staging_.data_ptr(), staged_.data_ptr(), staged_.nbytes());
 }
 
 std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
@@ -218,7 +219,6 @@ std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
     }
     columns = *std::lower_bound(std::begin(kBatches), std::end(kBatches), columns);
     stage(rows.first(count), columns);
-    stream_.copy(staging_.data_ptr(), staged_.data_ptr(), staged_.nbytes());
     start(columns);
     stream_.copy(results_.data_ptr(), tokens_.data_ptr(), tokens_.nbytes());
     stream_.copy(head_results_.data_ptr(), heads_.data_ptr(), heads_.nbytes());
@@ -249,7 +249,6 @@ void CudaStepper::capture() {
   for (const int columns : kBatches) {
     // Launched first, with nobody in it: kernels load their code, which a capture may not do.
     stage({}, columns);
-    stream_.copy(staging_.data_ptr(), staged_.data_ptr(), staged_.nbytes());
     launch(columns);
     stream_.wait();
     graphs_[columns] = std::make_unique<cuda::Graph>(stream_, [&] { launch(columns); });

@@ -6,6 +6,7 @@
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "checkpoint/config.h"
 #include "lm/cuda_stepper.h"
 #include "lm/token_ring.h"
+#include "moshi/moshi.h"
 
 namespace moshi::lm {
 namespace {
@@ -33,6 +35,10 @@ const char* const kOther = R"({
   "depformer_dim": 64, "depformer_num_heads": 2, "depformer_num_layers": 1, "depformer_dim_feedforward": 96,
   "depformer_gating": "gelu", "depformer_pos_emb": "none", "depformer_multi_linear": false,
   "depformer_norm": "rms_norm_f32", "depformer_low_rank_embeddings": 32})";
+
+std::string changed(std::string json, const std::string& from, const std::string& to) {
+  return json.replace(json.find(from), from.size(), to);
+}
 
 struct Model {
   explicit Model(const std::string& json, at::Device device, nn::MatrixKind matrices = nn::MatrixKind::Plain)
@@ -91,13 +97,15 @@ class Talk {
   std::vector<TokenRing> rings_;
 };
 
-class CudaStepperTest : public testing::TestWithParam<const char*> {
+class OnGpu : public testing::Test {
  protected:
   void SetUp() override {
     if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no CUDA device";
   }
   const at::Device gpu{at::kCUDA, 0};
 };
+
+class CudaStepperTest : public OnGpu, public testing::WithParamInterface<const char*> {};
 
 TEST_P(CudaStepperTest, SaysWhatTheCpuSays) {
   for (const bool graphs : {false, true}) {
@@ -144,12 +152,45 @@ TEST_P(CudaStepperTest, SaysTheSameInAnyCompany) {
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaStepperTest, testing::Values(kMoshi, kOther));
 
+/// The warnings given while it lives.
+class Warnings {
+ public:
+  Warnings() {
+    set_warning_handler([this](const std::string& line) { lines.push_back(line); });
+  }
+  ~Warnings() { set_warning_handler({}); }
+  std::vector<std::string> lines;
+};
+
+using MakeStepper = OnGpu;
+
+TEST_F(MakeStepper, TakesKernelsAndGraphs) {
+  const Warnings warnings;
+  Model with(kMoshi, gpu);
+  EXPECT_TRUE(make_stepper(with.model)->figures().graphs);
+  Model without(kMoshi, gpu);
+  setenv("MOSHI_CUDA_GRAPHS", "0", 1);
+  const auto stepper = make_stepper(without.model);
+  unsetenv("MOSHI_CUDA_GRAPHS");
+  EXPECT_NE(dynamic_cast<CudaStepper*>(stepper.get()), nullptr);
+  EXPECT_FALSE(stepper->figures().graphs);
+  EXPECT_TRUE(warnings.lines.empty());
+}
+
+TEST_F(MakeStepper, SaysWhyItGoesWithoutKernels) {
+  const Warnings warnings;
+  Model odd(changed(kMoshi, "\"num_heads\": 2, \"num_layers\": 3", "\"num_heads\": 8, \"num_layers\": 3"),
+            gpu);
+  EXPECT_NE(dynamic_cast<EagerStepper*>(make_stepper(odd.model).get()), nullptr);
+  EXPECT_EQ(warnings.lines,
+            std::vector<std::string>{
+                "the language model runs without CUDA kernels and graphs, several times slower: "
+                "expected sizes they can do, found temporal head dimension 16"});
+}
+
 TEST(CudaStepperObstacle, IsNamed) {
   const auto obstacle = [](const std::string& json) {
     return CudaStepper::obstacle(checkpoint::parse_model_config(json, "config.json").lm);
-  };
-  const auto changed = [](std::string json, const std::string& from, const std::string& to) {
-    return json.replace(json.find(from), from.size(), to);
   };
   EXPECT_EQ(obstacle(kMoshi), "");
   EXPECT_EQ(
