@@ -41,7 +41,7 @@ def _response(rows, strength, device):
     knots = torch.randn(rows, 1, 9, device=device) * 4 * strength
     curve = torch.nn.functional.interpolate(knots, BINS, mode="linear", align_corners=True)[:, 0]
     gain = 10 ** (curve / 20)
-    telephone = _chosen(rows, 0.25 * strength, device)
+    telephone = _chosen(rows, 0.3 * strength, device)
     band = (hertz > _uniform(rows, 200, 400, device)) & (hertz < _uniform(rows, 3000, 3800, device))
     gain = torch.where(telephone & ~band, 0.003, gain)
     low_pass = _chosen(rows, 0.2 * strength, device)
@@ -49,8 +49,8 @@ def _response(rows, strength, device):
 
 
 def _coloured_noise(rows, frames, device):
-    """Spectrum [B, BINS, frames] of noise with a random slope and a random, changing level; a third is white."""
-    coloured = ~_chosen(rows, 0.35, device)
+    """Spectrum [B, BINS, frames] of noise with a random slope and a random, changing level; two fifths are white."""
+    coloured = ~_chosen(rows, 0.4, device)
     slope = _uniform(rows, -1.2, 0.3, device) * coloured
     shape = (torch.arange(BINS, device=device) + 8.0) ** slope
     bumps = torch.randn(rows, 1, 12, device=device) * 6 * coloured[..., None]

@@ -34,6 +34,7 @@ USES = 3             # how often a batch may be used, on average
 WORD_HEAD = 0.3      # weight of naming the user's words, in training only
 PAD_WEIGHT = 0.3
 SILENCE_WEIGHT = 0.05
+BLURRED = 0.6        # largest noise on what is heard, in standard deviations: voices never heard are heard less clearly
 STOPPED = 12         # frames after an interruption that weigh in full: else going on is cheaper than stopping
 
 
@@ -73,8 +74,9 @@ class Conversations:
                                 level_gains(self.rng, self.users, plan["clips"], -36, -14), ROW_FRAMES * FRAME)
         heard_wave = augment(wave, strength, on(plan["silent"])[:, None])
         with torch.autocast(self.device.type, torch.bfloat16):
-            latent = self.mimi._encode_to_unquantized_latent(heard_wave[:, None])
-        heard = self.mimi.quantizer.encode(latent.float())
+            latent = self.mimi._encode_to_unquantized_latent(heard_wave[:, None]).float()
+        blur = torch.empty(ROWS, 1, 1, device=self.device).uniform_(-BLURRED, BLURRED).clamp(min=0)  # none in half the rows
+        heard = self.mimi.quantizer.encode(latent + blur * latent.std() * torch.randn_like(latent))
         heard = torch.where(torch.rand(ROWS, 1, ROW_FRAMES, device=self.device) < 0.03, -1, heard)
         where = [on(plan[name]) for name in ("replies", "reply_starts", "cuts")]
         spoken = paste(self.codes, *where, ROW_FRAMES, self.silence).transpose(1, 2)

@@ -8,10 +8,12 @@ spread over the engine's own phoneme boundaries.
 import ctypes as C
 import ctypes.util
 import os
+import random
 from dataclasses import dataclass
 
 import numpy as np
 
+import festival
 from align import warp
 from domain import words
 
@@ -26,8 +28,8 @@ FLITE_HELD_OUT = ["slt"]
 # RHVoice's own slt is the held-out speaker; its other English voices may not be used commercially.
 RHVOICE_VOICES = ["Alan", "BDL", "CLB"]
 PICO_VOICES = ["en-US", "en-GB"]
-FEMALE = {"CLB", "en-US", "en-GB"}
-SHARES = {"flite": 28, "rhvoice": 26, "pico": 18, "espeak": 28}
+FEMALE = {"CLB", "en-US", "en-GB"} | festival.WOMEN
+SHARES = {"flite": 24, "rhvoice": 20, "pico": 14, "festival": 22, "espeak": 20}
 CHANGED = 0.55        # share of natural voices' questions spoken by a speaker made from the voice
 TIMED_BY = "rms"      # flite's voice whose times are carried over to synthesisers that tell none
 WARP_COST = 1.1       # readings that differ more than this from that voice's are not used
@@ -170,20 +172,21 @@ class Flite:
         _, segments, _ = self._raw(word, "rms", 1.0, None)
         return [PHONES.index(name) for name, _ in segments if name != "pau"]
 
-    def timed(self, text, voice, stretch=1.0, pitch=None):
-        """(pcm, [(word, [boundary times of its phones])]), or None where flite reads other words than the text's."""
+    def read(self, text, voice, stretch=1.0, pitch=None):
+        """(pcm, [(phone, end)], [(word, [boundary times of its phones])]), or None where flite reads other words than
+        the text's."""
         pcm, segments, spans = self._raw(text, voice, stretch, pitch)
         names = _merge_clitics(words(text), spans)
         if names is None:
             return None
         ends = np.array([end for _, end in segments])
-        return pcm, [(word, [start, *ends[(ends > start + 1e-4) & (ends < end - 1e-4)], end])
-                     for word, (start, end) in names]
+        return pcm, segments, [(word, [start, *ends[(ends > start + 1e-4) & (ends < end - 1e-4)], end])
+                               for word, (start, end) in names]
 
     def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=None, raised=1.0, formants=1.0):
         """`raised` and `formants`: factors that make another speaker of the voice, at the same speed."""
-        found = self.timed(text, voice, stretch * raised, pitch)
-        return found and _trim(*_as_speaker(*found, raised, formants), lexicon)
+        found = self.read(text, voice, stretch * raised, pitch)
+        return found and _trim(*_as_speaker(found[0], found[2], raised, formants), lexicon)
 
 
 def _as_speaker(pcm, timed, raised, formants):
@@ -291,14 +294,14 @@ class Timeless:
         self._flite = flite
 
     def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=1.0, raised=1.0, formants=1.0):
-        known = self._flite.timed(text, TIMED_BY, stretch)
+        known = self._flite.read(text, TIMED_BY, stretch)
         if known is None:
             return None
         pcm = self._speak(text, voice, stretch * raised, pitch)
         to_own, cost = warp(known[0], resample(pcm, round(SAMPLE_RATE * raised)) if raised != 1.0 else pcm)
         if cost > WARP_COST:
             return None
-        timed = [(word, to_own(bounds) * raised) for word, bounds in known[1]]
+        timed = [(word, to_own(bounds) * raised) for word, bounds in known[2]]
         return _trim(*_as_speaker(pcm, timed, raised, formants), lexicon)
 
 
@@ -402,10 +405,29 @@ class Pico(Timeless):
         return resample(np.frombuffer(b"".join(out), np.int16), 16000)
 
 
+class Diphones:
+    """Festival's diphone voices, which say flite's phones at flite's times."""
+
+    def __init__(self, flite):
+        self._flite, self._festival = flite, festival.Festival()
+
+    def synthesise(self, text, voice, lexicon, stretch=1.0, pitch=1.0, raised=1.0, formants=1.0):
+        known = self._flite.read(text, TIMED_BY, stretch * raised)
+        if known is None:
+            return None
+        _, segments, timed = known
+        ends = [0.0] + [end for _, end in segments]
+        phones = [(name, end - begin) for (name, _), begin, end in zip(segments, ends, ends[1:])]
+        pcm, rate = self._festival.speak(voice, phones, pitch, random.Random(text))
+        timed = [(word, np.asarray(bounds) + festival.LEAD) for word, bounds in timed]
+        return _trim(*_as_speaker(resample(pcm, rate), timed, raised, formants), lexicon)
+
+
 def engines():
     """Every synthesiser by name; one is made once a process."""
     flite = Flite()
-    return {"flite": flite, "espeak": Espeak(), "rhvoice": RHVoice(flite), "pico": Pico(flite)}
+    return {"flite": flite, "espeak": Espeak(), "rhvoice": RHVoice(flite), "pico": Pico(flite),
+            "festival": Diphones(flite)}
 
 
 def _other_speaker(rng, female):
@@ -426,7 +448,8 @@ def draw_voice(rng, held_out=None):
         rate, pitch, span = rng.uniform(125, 230), rng.uniform(15, 85), rng.uniform(25, 75)
         return (f"espeak:{variant}",
                 lambda e, text, lex: e["espeak"].synthesise(text, accent, variant, lex, rate, pitch, span))
-    names = {"flite": FLITE_HELD_OUT if held_out else FLITE_VOICES, "rhvoice": RHVOICE_VOICES, "pico": PICO_VOICES}
+    names = {"flite": FLITE_HELD_OUT if held_out else FLITE_VOICES, "rhvoice": RHVOICE_VOICES, "pico": PICO_VOICES,
+             "festival": list(festival.VOICES)}
     name = rng.choice(names[engine])
     stretch, pitch = rng.uniform(0.78, 1.28), rng.uniform(0.8, 1.25)
     if engine == "flite":  # only the diphone voices follow a pitch, in hertz
