@@ -8,6 +8,15 @@
 #include <utility>
 
 #include "moshi/moshi.h"
+#ifdef MOSHI_CUDA
+#include <c10/core/DeviceGuard.h>
+
+#include "cuda/upload.h"
+#else
+namespace moshi::cuda {
+class Upload {};
+}  // namespace moshi::cuda
+#endif
 
 namespace moshi::nn {
 namespace {
@@ -61,6 +70,8 @@ FileSource::FileSource(checkpoint::TensorFiles files, const at::TensorOptions& o
   }
 }
 
+FileSource::~FileSource() = default;
+
 bool FileSource::has(const std::string& name) const { return files_.find(name) != nullptr; }
 
 at::Tensor FileSource::mapped(const std::string& name, at::IntArrayRef shape) {
@@ -92,12 +103,21 @@ at::Tensor FileSource::mapped(const std::string& name, at::IntArrayRef shape) {
   return at::from_blob(data, shape, at::TensorOptions().dtype(*stored));
 }
 
-at::Tensor FileSource::copied(const at::Tensor& mapped, at::ScalarType dtype) const {
-  at::Tensor tensor = at::empty(mapped.sizes(), options_.dtype(dtype));
+at::Tensor FileSource::copied(const at::Tensor& mapped, at::ScalarType dtype) {
   // The meta device has shapes only; other devices convert after the copy, at their own speed.
-  if (!tensor.is_meta()) {
-    tensor.copy_(tensor.is_cpu() ? mapped : mapped.to(tensor.device()));
-  }
+  if (options_.device().is_cuda()) return sent(mapped).to(dtype);
+  at::Tensor tensor = at::empty(mapped.sizes(), options_.dtype(dtype));
+  if (!tensor.is_meta()) tensor.copy_(mapped);
+  return tensor;
+}
+
+at::Tensor FileSource::sent(const at::Tensor& mapped) {
+  at::Tensor tensor = at::empty(mapped.sizes(), options_.dtype(mapped.scalar_type()));
+#ifdef MOSHI_CUDA
+  const c10::DeviceGuard guard(tensor.device());
+  if (!upload_) upload_ = std::make_unique<cuda::Upload>();
+  upload_->copy(tensor.data_ptr(), mapped.const_data_ptr(), tensor.nbytes());
+#endif
   return tensor;
 }
 

@@ -16,6 +16,10 @@
 #include "checkpoint/safetensors.h"
 #include "nn/linear.h"
 
+namespace moshi::cuda {
+class Upload;
+}
+
 namespace moshi::nn {
 
 /// What matrices are stored as: like every tensor, or as 8-bit integers.
@@ -58,6 +62,9 @@ class FileSource final : public TensorSource {
  public:
   FileSource(checkpoint::TensorFiles files, const at::TensorOptions& options, MatrixKind matrices,
              LoadMonitor monitor = {});
+  ~FileSource() override;
+  FileSource(const FileSource&) = delete;
+  FileSource& operator=(const FileSource&) = delete;
   [[nodiscard]] bool has(const std::string& name) const override;
   /// Throws WrongType for a missing tensor, another shape (expected and found), or a dtype that is
   /// neither floating point nor int8 with scales.
@@ -72,11 +79,14 @@ class FileSource final : public TensorSource {
  private:
   /// The tensor in the file: floating, or int8 where it has scales. To be copied from only.
   at::Tensor mapped(const std::string& name, at::IntArrayRef shape);
-  [[nodiscard]] at::Tensor copied(const at::Tensor& mapped, at::ScalarType dtype) const;
+  [[nodiscard]] at::Tensor copied(const at::Tensor& mapped, at::ScalarType dtype);
+  /// The same on the device.
+  [[nodiscard]] at::Tensor sent(const at::Tensor& mapped);
   Matrix integers(const std::string& name, const at::Tensor& mapped_values);
 
   checkpoint::TensorFiles files_;
   LoadMonitor monitor_;
+  std::unique_ptr<cuda::Upload> upload_;  ///< Made on first need.
   std::set<std::string> used_;
   uint64_t done_ = 0;
   uint64_t total_ = 0;

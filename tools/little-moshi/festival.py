@@ -4,7 +4,6 @@
 Phones and their times come from flite's reading of the text, so the labels are exact whatever the voice.
 """
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,9 +28,10 @@ _HINDI = """pau pau | aa aa | ae eh,ee | ah a,aa | ao oh,oo | aw aw | ax a | ay 
 
 # Voice: (phones, pitch in hertz).
 VOICES = {"czech_machac": (_CZECH, 105),
-          "lp_diphone": (_ITALIAN, 190), "pc_diphone": (_ITALIAN, 115), "suo_fi_lj_diphone": (_FINNISH, 185),
+          "lp_diphone": (_ITALIAN, 190), "pc_diphone": (_ITALIAN, 115),
           "hy_fi_mv_diphone": (_FINNISH, 105)}
-WOMEN = {"lp_diphone", "suo_fi_lj_diphone"}
+WOMEN = {"lp_diphone"}
+DATA = Path("/usr/share/festival/voices")
 LEAD = 0.06     # seconds of silence before the first phone, and after the last
 GAP = 0.008     # seconds of silence between phones that no diphone joins
 MISSING = 10.0  # its cost, in places down the list of a phone's choices
@@ -59,20 +59,17 @@ class Festival:
     """One festival process, which says one utterance at a time. http://festvox.org/festival"""
 
     def __init__(self):
-        data = Path(os.environ.get("FESTIVAL_DATA_PATH", "/usr/share/festival"))
-        command = [os.environ.get("FESTIVAL", "festival"), "--libdir", str(data), "--pipe"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self._process = subprocess.Popen(["festival", "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          stderr=subprocess.DEVNULL, text=True)
         self._file = tempfile.NamedTemporaryFile(suffix=".raw", dir="/dev/shm")
         self._voice, self._known = None, {}
-        self._data = data
 
     def _parts(self, voice):
         """(choices of each English phone, diphones, pause) of a voice."""
         if voice not in self._known:
-            files = list(self._data.glob(f"voices/*/{voice}/group/*.group"))
+            files = list(DATA.glob(f"*/{voice}/group/*.group"))
             if len(files) != 1:
-                raise RuntimeError(f"expected festival's voice {voice} in {self._data}, found {len(files)} of it")
+                raise RuntimeError(f"expected festival's voice {voice} in {DATA}, found {len(files)} of it: see README.md")
             choices = _choices(VOICES[voice][0])
             self._known[voice] = choices, _diphones(files[0]), choices["pau"][0][0]
         return self._known[voice]
@@ -110,12 +107,19 @@ class Festival:
             at += seconds
         change = "" if voice == self._voice else f"(voice_{voice})"
         self._voice = voice
+        # An error breaks off the line it is in; the next one is read all the same.
         self._process.stdin.write(
             f"{change}(set! u (Utterance Segments ({' '.join(spoken)})))(utt.synth u)"
             f'(utt.save.wave u "{self._file.name}" (quote raw))'
-            '(format t "rate %d\\n" (cadr (assoc (quote sample_rate) (wave.info (utt.wave u)))))(fflush nil)\n')
+            '(format t "rate %d\\n" (cadr (assoc (quote sample_rate) (wave.info (utt.wave u)))))\n'
+            '(format t "end\\n")(fflush nil)\n')
         self._process.stdin.flush()
+        rate = 0
         for line in self._process.stdout:
             if line.startswith("rate "):
-                return np.fromfile(self._file.name, np.int16), int(line.split()[1])
-        raise RuntimeError("festival ended: are its voices and languages installed (README.md)?")
+                rate = int(line.split()[1])
+            if line == "end\n":
+                break
+        if not rate:
+            raise RuntimeError(f"festival could not speak with {voice}: are its language's packages there (README.md)?")
+        return np.fromfile(self._file.name, np.int16), rate
