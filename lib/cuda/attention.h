@@ -48,9 +48,10 @@ struct Scratch {
 
 /// out = attention of each column's query, in the dtype `element` multiplies with; writes the column's key
 /// and value to its page. qkv f32 [columns][(heads + 2 pages.heads) * head_dim]; `slots[c]`: the column's
-/// slot, -1: none, out is 0; `positions[c]`: its stream position; both device memory. Head dim 32, 64 or 128.
-/// `longest`: positions of the longest ring the launch must serve. `overlap`, `stream` and the result as
-/// those of multiply().
+/// slot, -1: none, out is 0; `positions[c]`: its stream position; both device memory that no kernel before
+/// this one writes, as is the table. Head dim 32, 64 or 128. `longest`:
+/// positions of the longest ring the launch must serve. `overlap`, `stream` and the result as those of
+/// multiply().
 int attend(const float* qkv, const Attention& attention, const Pages& pages, int layer, const int* slots,
            const int* positions, int longest, const Scratch& scratch, const Activations& out, Element element,
            int* overflows, bool overlap, void* stream);

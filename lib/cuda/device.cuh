@@ -70,6 +70,33 @@ __device__ inline int activation_index(int k, int column, int columns) {
   return (k / kTileDepth * columns + column) * kTileDepth + k % kTileDepth;
 }
 
+/// What the first current device allows, and all others like it.
+struct Limits {
+  int major = 0;  ///< Compute capability.
+  int multiprocessors = 0;
+  int shared = 0;  ///< Bytes of shared memory a block may ask for.
+  Limits() {
+    int device = 0;
+    cudaGetDevice(&device);
+    cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+    cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  }
+};
+
+inline const Limits& limits() {
+  static const Limits found;
+  return found;
+}
+
+/// Lets a kernel take `bytes` of shared memory; 0 or a cudaError_t.
+template <typename... Parameters>
+[[nodiscard]] int allow_shared(void (*kernel)(Parameters...), size_t bytes) {
+  constexpr size_t unasked = 48 * 1024;
+  if (bytes <= unasked) return 0;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+}
+
 /// Launch settings of one kernel.
 struct Launch {
   Launch(dim3 grid, dim3 block, size_t shared, bool overlap, void* stream) {

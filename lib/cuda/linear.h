@@ -5,6 +5,7 @@
 // order, and the chains' sums are added in the order 0 to 7, however many columns there are.
 #pragma once
 
+#include "cuda/norm.h"
 #include "cuda/tiles.h"
 
 namespace moshi::cuda {
@@ -42,5 +43,10 @@ struct Output {
 /// kernel before it in the stream still runs (programmatic dependent launch, compute capability 9.0 and
 /// later). Returns 0 or a cudaError_t.
 int multiply(const Matrix& w, const Activations& x, const Output& output, bool overlap, void* stream);
+
+/// output = w norm(x) for f32 x [columns][w.depth], with the same bits as normalize() and multiply() give one
+/// after the other, which it may be: `normed` is their room. The rest as multiply().
+int multiply_normed(const Matrix& w, const float* x, const Norm& norm, const Activations& normed,
+                    const Output& output, bool overlap, void* stream);
 
 }  // namespace moshi::cuda

@@ -150,24 +150,24 @@ void CudaTransformer::launch(const int* slots, const int* positions, int set_ste
     const nn::Linear& in = layer.in_projs[std::min(set, layer.in_projs.size() - 1)];
     const nn::Linear& out = layer.out_projs[std::min(set, layer.out_projs.size() - 1)];
     const nn::FeedForward& feed_forward = layer.feed_forwards[std::min(set, layer.feed_forwards.size() - 1)];
-    run(cuda::normalize(input, small.norm1, normed, element_, overflows_, overlap, stream.get()));
     cuda::Output store;
     store.values = qkv;
     store.stride = static_cast<int>(in.outputs());
-    run(cuda::multiply(in.matrix(), normed, store, overlap, stream.get()));
+    store.overflows = overflows_;
+    run(cuda::multiply_normed(in.matrix(), input, small.norm1, normed, store, overlap, stream.get()));
     run(cuda::attend(qkv, attention_, pages_, static_cast<int>(i), slots, positions, longest, scratch,
                      attended, element_, overflows_, overlap, stream.get()));
     add.scale = small.scale1;
     run(cuda::multiply(out.matrix(), attended, add, overlap, stream.get()));
 
-    run(cuda::normalize(input, small.norm2, normed, element_, overflows_, overlap, stream.get()));
     const cuda::Matrix down = feed_forward.out().matrix();
     cuda::Output gate;
     gate.kind = config.gating == Gating::None ? cuda::Output::Kind::Activate : cuda::Output::Kind::Gate;
     gate.activation = activation_of(config.gating);
     gate.next = as_activations(gated_, down.depth, columns);
     gate.overflows = overflows_;
-    run(cuda::multiply(feed_forward.in().matrix(), normed, gate, overlap, stream.get()));
+    run(cuda::multiply_normed(feed_forward.in().matrix(), input, small.norm2, normed, gate, overlap,
+                              stream.get()));
     add.scale = small.scale2;
     run(cuda::multiply(down, gate.next, add, overlap, stream.get()));
   }

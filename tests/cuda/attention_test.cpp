@@ -30,12 +30,31 @@ class Conversations {
 
   /// One position of the conversations in `slots` (-1: an empty column): [columns, heads * head dim].
   at::Tensor step(const std::vector<int>& slots) {
-    const auto columns = static_cast<int64_t>(slots.size());
-    const at::Tensor qkv = at::randn({columns, attention_.heads + 2 * kv_heads_, head_dim_});
-    std::vector<int> positions;
-    for (const int slot : slots) {
-      positions.push_back(slot < 0 ? 0 : static_cast<int>(keys_[static_cast<size_t>(slot)].size()));
+    const at::Tensor qkv = next(slots);
+    last_ = attended(qkv, slots, positions(slots));
+    at::Tensor expected = at::zeros_like(last_);
+    for (size_t c = 0; c < slots.size(); ++c) {
+      if (slots[c] >= 0)
+        expected[static_cast<int64_t>(c)] =
+            follow(qkv[static_cast<int64_t>(c)], static_cast<size_t>(slots[c]));
     }
+    return expected;
+  }
+  [[nodiscard]] at::Tensor next(const std::vector<int>& slots) const {
+    return at::randn({static_cast<int64_t>(slots.size()), attention_.heads + 2 * kv_heads_, head_dim_});
+  }
+  /// Of the position each would have next.
+  [[nodiscard]] std::vector<int> positions(const std::vector<int>& slots) const {
+    std::vector<int> found;
+    for (const int slot : slots) {
+      found.push_back(slot < 0 ? 0 : static_cast<int>(keys_[static_cast<size_t>(slot)].size()));
+    }
+    return found;
+  }
+  /// What the kernel makes of it.
+  [[nodiscard]] at::Tensor attended(const at::Tensor& qkv, const std::vector<int>& slots,
+                                    const std::vector<int>& positions) const {
+    const auto columns = static_cast<int64_t>(slots.size());
     const auto ints = [](const std::vector<int>& v) { return at::tensor(v, at::kInt).to(kGpu); };
     const at::Tensor on_gpu[] = {qkv.to(kGpu), ints(slots), ints(positions)};
     const int longest =
@@ -53,13 +72,7 @@ class Conversations {
                      Element::F32, nullptr, false, nullptr),
               0);
     EXPECT_EQ(arrivals.sum().item<int>(), 0);
-    last_ = out.values();
-    at::Tensor expected = at::zeros({columns, attention_.heads * head_dim_}, at::kDouble);
-    for (int64_t c = 0; c < columns; ++c) {
-      if (slots[static_cast<size_t>(c)] >= 0)
-        expected[c] = follow(qkv[c], static_cast<size_t>(slots[static_cast<size_t>(c)]));
-    }
-    return expected;
+    return out.values();
   }
   [[nodiscard]] const at::Tensor& last() const { return last_; }
 
@@ -129,6 +142,22 @@ TEST_F(AttentionKernel, SeesItsPastThroughPagesSplitsAndTheRing) {
     // A turned key next to the middle of two bf16 values is rounded to either.
     const bool either = c.bf16 && c.rotation != Rotation::None;
     EXPECT_LT(worst, either ? 1e-3 : 2e-5) << c.head_dim << ", " << c.context;
+  }
+}
+
+TEST_F(AttentionKernel, ColumnsDoNotDependOnTheirNeighbours) {
+  Conversations all(4, 2, 128, 600, Rotation::Interleaved, 3, true);
+  for (int step = 0; step < 500; ++step) {
+    all.step(step < 10 ? std::vector<int>{0} : step < 300 ? std::vector<int>{0, 1} : std::vector<int>{1});
+  }
+  const std::vector<int> slots{2, 1, -1, 0};
+  const std::vector<int> positions = all.positions(slots);
+  const at::Tensor qkv = all.next(slots);
+  const at::Tensor together = all.attended(qkv, slots, positions);
+  for (size_t c = 0; c < slots.size(); ++c) {
+    const auto column = static_cast<int64_t>(c);
+    const at::Tensor alone = all.attended(qkv.narrow(0, column, 1), {slots[c]}, {positions[c]});
+    EXPECT_TRUE(at::equal(alone[0], together[column])) << slots[c];
   }
 }
 

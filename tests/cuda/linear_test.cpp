@@ -39,12 +39,41 @@ TEST_F(LinearKernel, IsTheProduct) {
 
 TEST_F(LinearKernel, ColumnsDoNotDependOnTheirNeighbours) {
   for (const Element element : kElements) {
-    const DeviceMatrix w(208, 1056, element);
-    const at::Tensor x = at::randn({64, 1056});
-    const at::Tensor alone = stored(w, DeviceActivations(x.narrow(0, 3, 1), element));
-    for (const int64_t columns : {4, 8, 12, 16, 24, 32, 48, 64}) {
-      const at::Tensor together = stored(w, DeviceActivations(x.narrow(0, 0, columns), element));
-      EXPECT_TRUE(at::equal(together[3], alone[0])) << static_cast<int>(element) << ", " << columns;
+    for (const auto& [rows, depth] : {std::pair{208, 1056}, {2050, 96}, {5000, 256}, {22528, 64}}) {
+      const DeviceMatrix w(rows, depth, element);
+      const at::Tensor x = at::randn({64, depth});
+      const at::Tensor alone = stored(w, DeviceActivations(x.narrow(0, 3, 1), element));
+      for (const int64_t columns : {4, 8, 12, 16, 24, 32, 48, 64}) {
+        const at::Tensor together = stored(w, DeviceActivations(x.narrow(0, 0, columns), element));
+        EXPECT_TRUE(at::equal(together[3], alone[0]))
+            << static_cast<int>(element) << ", " << rows << " x " << depth << ", " << columns;
+      }
+    }
+  }
+}
+
+TEST_F(LinearKernel, NormsItsInputsAsTheNormDoes) {
+  for (const Element element : kElements) {
+    for (const bool mean : {false, true}) {
+      for (const int64_t depth : {96, 1056, 4096}) {
+        const DeviceMatrix w(80, depth, element);
+        const at::Tensor weight = (at::rand({depth}) + 0.5).to(kGpu);
+        const at::Tensor x = at::randn({64, depth}).to(kGpu);
+        const Norm norm{false, mean, 1e-5F, weight.const_data_ptr<float>(), nullptr};
+        for (const int64_t columns : {1, 2, 3, 5, 8, 9, 16, 33, 64}) {
+          const auto room = DeviceActivations::empty(columns, depth, element);
+          const auto* values = x.const_data_ptr<float>();
+          ASSERT_EQ(normalize(values, norm, room.get(), element, nullptr, false, nullptr), 0);
+          const at::Tensor expected = stored(w, room);
+          const at::Tensor y = at::full({columns, 80}, NAN, x.options());
+          Output output;
+          output.values = y.mutable_data_ptr<float>();
+          output.stride = 80;
+          ASSERT_EQ(multiply_normed(w.get(), values, norm, room.get(), output, false, nullptr), 0);
+          EXPECT_TRUE(at::equal(y.cpu(), expected))
+              << static_cast<int>(element) << ", " << mean << ", " << depth << ", " << columns;
+        }
+      }
     }
   }
 }
@@ -131,6 +160,8 @@ TEST_F(LinearKernel, RefusesWhatDoesNotFit) {
   const DeviceMatrix w(16, 64, Element::F32);
   EXPECT_NE(multiply(w.get(), DeviceActivations::empty(65, 64, Element::F32).get(), {}, false, nullptr), 0);
   EXPECT_NE(multiply(w.get(), DeviceActivations::empty(1, 32, Element::F32).get(), {}, false, nullptr), 0);
+  const auto short_one = DeviceActivations::empty(1, 32, Element::F32);
+  EXPECT_NE(multiply_normed(w.get(), nullptr, {}, short_one.get(), {}, false, nullptr), 0);
 }
 
 }  // namespace

@@ -1,0 +1,244 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "cuda/resident.h"
+
+#include "cuda/bulk.cuh"
+#include "cuda/norm.cuh"
+#include "cuda/output.cuh"
+
+namespace moshi::cuda {
+namespace {
+
+/// A block's halves take its row groups in turns, each with a warp for every chain.
+constexpr int kHalves = 2;
+constexpr int kHalfThreads = kChains * kWarp;
+constexpr int kThreads = kHalves * kHalfThreads;
+/// Tiles of one stage of a chain; two stages are in registers.
+constexpr int kAhead = 4;
+/// Activations arrive in pieces, one for every stage of the chains.
+constexpr int kPieceTiles = kChains * kAhead;
+constexpr int kMostPieces = 64;
+constexpr int kPartStride = kTileColumns + 1;
+constexpr int kPartFloats = kChains * kTileRows * kPartStride;
+static_assert(kThreads == kNormThreads);
+
+/// Shared memory of one block.
+struct Layout {
+  size_t operands;  ///< [tiles][columns][kTileDepth], 2 bytes each.
+  size_t raw;       ///< f32 [columns][depth], where a norm is computed.
+  size_t bytes;
+};
+
+__host__ __device__ constexpr size_t padded(size_t bytes) { return (bytes + 127) / 128 * 128; }
+
+__host__ __device__ constexpr Layout layout_of(int columns, int depth, bool normed) {
+  const size_t values = static_cast<size_t>(columns) * depth;
+  const size_t parts = padded(sizeof(float) * kHalves * 2 * kPartFloats);
+  const size_t raw = parts + padded(2 * values);
+  return {parts, raw, raw + (normed ? sizeof(float) * values : 0)};
+}
+
+/// Reads a warp's chain in the row groups of its half, a stage at a time.
+template <Element E>
+struct Reader {
+  const char* tile;  ///< The next stage's first.
+  int stages;        ///< Of one row group.
+  int count;         ///< Tiles of the chain.
+  int row_groups;    ///< Still to read.
+  size_t to_next;    ///< From one row group's first tile to the next one's.
+  int stage = 0;
+
+  static constexpr int kStep = kChains * Fragment<E>::kTileBytes;
+  __device__ void load(Fragment<E> (&fragments)[kAhead], int lane) {
+    if (row_groups == 0) return;
+#pragma unroll
+    for (int s = 0; s < kAhead; ++s) {
+      if (stage * kAhead + s < count) fragments[s].load(tile + s * kStep, lane);
+    }
+    tile += kAhead * kStep;
+    if (++stage == stages) {
+      stage = 0;
+      --row_groups;
+      tile += to_next - static_cast<size_t>(stages) * kAhead * kStep;
+    }
+  }
+};
+
+/// Normed columns to `operands`: `Warps` warps share a column.
+template <Element E, int Warps>
+__device__ inline void normalize_shared(const float* x, const Norm& norm, int columns, int depth, float* raw,
+                                        typename Operand<E>::Type* operands, int* overflows) {
+  __shared__ float sums[kNormLines / Warps][kNormLines];
+  const int column = threadIdx.x / kWarp / Warps;
+  const int warp = threadIdx.x / kWarp % Warps;
+  const int lane = threadIdx.x % kWarp;
+  float* own = raw + static_cast<size_t>(column) * depth;
+  if (column < columns) {
+    float lines[kNormLines / Warps];
+    sum_squares<Warps>(x + static_cast<size_t>(column) * depth, depth, warp, lines, [&](int k, float4 v) {
+      *reinterpret_cast<float4*>(own + k) = weighted(v, norm.weight + k);
+    });
+#pragma unroll
+    for (int i = 0; i < kNormLines / Warps; ++i) {
+      if (lane == 0) sums[column][warp + i * Warps] = lines[i];
+    }
+  }
+  __syncthreads();
+  if (column < columns) {
+    const float scale = norm_scale(sums[column], depth, norm.epsilon);
+    for (int k = (warp * kWarp + lane) * 4; k < depth; k += Warps * kWarp * 4) {
+      const float4 v = *reinterpret_cast<const float4*>(own + k);
+      auto* place = operands + activation_index(k, column, columns);
+      store(place[0], __fmul_rn(v.x, scale), overflows);
+      store(place[1], __fmul_rn(v.y, scale), overflows);
+      store(place[2], __fmul_rn(v.z, scale), overflows);
+      store(place[3], __fmul_rn(v.w, scale), overflows);
+    }
+  }
+  __syncthreads();
+}
+
+template <Element E>
+__device__ inline void normalize_shared(const float* x, const Norm& norm, int columns, int depth, float* raw,
+                                        void* operands, int* overflows) {
+  auto* typed = static_cast<typename Operand<E>::Type*>(operands);
+  int* counted = blockIdx.x == 0 ? overflows : nullptr;  // Every block finds the same.
+  if (columns == 1) return normalize_shared<E, 16>(x, norm, columns, depth, raw, typed, counted);
+  if (columns == 2) return normalize_shared<E, 8>(x, norm, columns, depth, raw, typed, counted);
+  if (columns <= 4) return normalize_shared<E, 4>(x, norm, columns, depth, raw, typed, counted);
+  return normalize_shared<E, 2>(x, norm, columns, depth, raw, typed, counted);
+}
+
+template <Element E, bool Normed>
+__global__ void __launch_bounds__(kThreads, 1)
+    resident_kernel(Matrix w, const void* x, int columns, Norm norm, Output output) {
+#if __CUDA_ARCH__ >= 900
+  extern __shared__ __align__(128) char memory[];
+  __shared__ uint64_t arrived[kMostPieces];
+  const int tiles = w.depth / kTileDepth;
+  const Layout layout = layout_of(columns, w.depth, Normed);
+  const int half = threadIdx.x / kHalfThreads;
+  const int thread = threadIdx.x % kHalfThreads;
+  const int chain = thread / kWarp;
+  const int lane = threadIdx.x % kWarp;
+  let_next_start();
+
+  // The block's row groups are consecutive, and as many as another's or one more.
+  const auto bound = [&](unsigned block) {
+    return static_cast<int>(static_cast<int64_t>(w.row_groups()) * block / gridDim.x);
+  };
+  const int first_group = bound(blockIdx.x) + half;
+  const int row_groups = (bound(blockIdx.x + 1) - first_group + 1) / kHalves;
+  const int count = (tiles - chain + kChains - 1) / kChains;
+  const int stages = (tiles + kPieceTiles - 1) / kPieceTiles;
+  const size_t group_bytes = static_cast<size_t>(tiles) * Fragment<E>::kTileBytes;
+  Reader<E> reader{static_cast<const char*>(w.tiles) + first_group * group_bytes +
+                       static_cast<size_t>(chain) * Fragment<E>::kTileBytes,
+                   stages, count, row_groups, kHalves * group_bytes};
+  Fragment<E> fragments[2][kAhead];
+  reader.load(fragments[0], lane);
+  reader.load(fragments[1], lane);
+
+  const int tile_bytes = columns * kTileDepth * 2;
+  if constexpr (Normed) {
+    wait_for_previous();  // Weights are nobody's result; activations are.
+    normalize_shared<E>(static_cast<const float*>(x), norm, columns, w.depth,
+                        reinterpret_cast<float*>(memory + layout.raw), memory + layout.operands,
+                        output.overflows);
+  } else {
+    if (threadIdx.x == 0) {
+      for (int i = 0; i < stages; ++i) init_barrier(arrived + i, 1);
+      publish_barriers();
+      wait_for_previous();
+      for (int i = 0; i < stages; ++i) {
+        const int bytes = min(kPieceTiles, tiles - i * kPieceTiles) * tile_bytes;
+        const size_t offset = static_cast<size_t>(i) * kPieceTiles * tile_bytes;
+        expect(arrived + i, bytes);
+        bulk_copy(memory + layout.operands + offset, static_cast<const char*>(x) + offset, bytes,
+                  arrived + i);
+      }
+    } else {
+      wait_for_previous();
+    }
+    __syncthreads();
+  }
+
+  // Lane (g, t) multiplies column g, or one there is.
+  const char* operands = memory + layout.operands + static_cast<size_t>(chain) * tile_bytes +
+                         min(lane / 4, columns - 1) * kTileDepth * 2 + lane % 4 * 16;
+  float* rooms = reinterpret_cast<float*>(memory) + half * 2 * kPartFloats;
+  int room = 0;
+  const int results = results_of(output, kTileRows);
+  const int row = row_of(output, thread % results);
+  const int column = thread / results;
+  int first_row = first_group * kTileRows;
+  int stage = 0;
+  bool arrived_all = Normed;
+  TensorSums<E, 1> sums;
+  const auto consume = [&](const Fragment<E>(&stage_fragments)[kAhead]) {
+    if (!arrived_all) wait(arrived + stage, 0);
+#pragma unroll
+    for (int s = 0; s < kAhead; ++s) {
+      const int i = stage * kAhead + s;
+      if (i >= count) break;
+      const uint4 v[1] = {*reinterpret_cast<const uint4*>(operands + i * kChains * tile_bytes)};
+      sums.add(stage_fragments[s], v);
+    }
+    if (++stage < stages) return;
+    const bool writes = column < columns && first_row + row < w.rows;
+    Terms terms;
+    if (writes) terms = terms_of(w, output, first_row + row, column);
+    // Two rooms by turns: who writes one again has seen everybody leave it at the other's barrier.
+    float* parts = rooms + room * kPartFloats;
+    room ^= 1;
+    sums.store(parts + chain * kTileRows * kPartStride, kPartStride, lane);
+    asm volatile("bar.sync %0, %1;" ::"r"(1 + half), "n"(kHalfThreads) : "memory");
+    if (writes) write<E>(output, terms, parts, kTileRows, kPartStride, first_row, row, column);
+    first_row += kHalves * kTileRows;
+    stage = 0;
+    arrived_all = true;
+    sums = {};
+  };
+  for (int left = row_groups * stages; left > 0; left -= 2) {
+    consume(fragments[0]);
+    reader.load(fragments[0], lane);
+    if (left == 1) break;
+    consume(fragments[1]);
+    reader.load(fragments[1], lane);
+  }
+#endif
+}
+
+template <Element E, bool Normed>
+int launch(const Matrix& w, const void* x, int columns, const Norm& norm, const Output& output, bool overlap,
+           void* stream) {
+  const auto kernel = resident_kernel<E, Normed>;
+  const size_t shared = layout_of(columns, w.depth, Normed).bytes;
+  const int status = allow_shared(kernel, shared);
+  if (status != 0) return status;
+  const int blocks = min(limits().multiprocessors, w.row_groups());
+  return Launch(blocks, kThreads, shared, overlap, stream)(kernel, w, x, columns, norm, output);
+}
+
+template <Element E>
+int launch(const Matrix& w, const void* x, int columns, const Norm* norm, const Output& output, bool overlap,
+           void* stream) {
+  return norm != nullptr ? launch<E, true>(w, x, columns, *norm, output, overlap, stream)
+                         : launch<E, false>(w, x, columns, Norm{}, output, overlap, stream);
+}
+
+}  // namespace
+
+bool resident_takes(const Matrix& w, int columns, bool normed) {
+  constexpr int kOwnShared = 2048;  // What the kernel declares itself.
+  return w.element != Element::F32 && limits().major >= 9 && columns <= kTileColumns &&
+         w.depth <= kMostPieces * kPieceTiles * kTileDepth &&
+         layout_of(columns, w.depth, normed).bytes + kOwnShared <= static_cast<size_t>(limits().shared);
+}
+
+int multiply_resident(const Matrix& w, const void* x, int columns, const Norm* norm, const Output& output,
+                      bool overlap, void* stream) {
+  return w.element == Element::BF16 ? launch<Element::BF16>(w, x, columns, norm, output, overlap, stream)
+                                    : launch<Element::Int8>(w, x, columns, norm, output, overlap, stream);
+}
+
+}  // namespace moshi::cuda
