@@ -2,44 +2,13 @@
 #include "cuda/choose.h"
 #include "cuda/device.cuh"
 #include "cuda/philox.h"
+#include "cuda/race.cuh"
 
 namespace moshi::cuda {
 namespace {
 
 constexpr int kThreads = 1024;
-constexpr int kDigits = 256;
-
-/// Unsigned integers in the order of floats.
-__device__ inline unsigned ordered(float value) {
-  const unsigned bits = __float_as_uint(value);
-  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-}
-
-struct Best {
-  float score;
-  int token;
-};
-
-/// The higher score, then the smaller token.
-__device__ inline Best better(Best a, Best b) {
-  return b.score > a.score || (b.score == a.score && b.token < a.token) ? b : a;
-}
-
-__device__ inline Best block_best(Best best) {
-  __shared__ Best found[kThreads / kWarp];
-  const auto in_warp = [](Best one) {
-    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-      const Best other{__shfl_xor_sync(~0U, one.score, distance), __shfl_xor_sync(~0U, one.token, distance)};
-      one = better(one, other);
-    }
-    return one;
-  };
-  best = in_warp(best);
-  __syncthreads();  // An earlier result has been read.
-  if (threadIdx.x % kWarp == 0) found[threadIdx.x / kWarp] = best;
-  __syncthreads();
-  return in_warp(found[threadIdx.x % kWarp]);
-}
+constexpr int kWarps = kThreads / kWarp;
 
 /// The guided logits of one column.
 struct Logits {
@@ -54,62 +23,100 @@ struct Logits {
   }
 };
 
-/// The order of the k-th largest logit, found digit by digit.
-__device__ inline unsigned order_of_rank(const Logits& logits, int card, int k) {
-  __shared__ int counts[kDigits];
-  __shared__ unsigned found;
-  __shared__ int left;
-  if (threadIdx.x == 0) found = 0, left = k;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    for (int digit = threadIdx.x; digit < kDigits; digit += kThreads) counts[digit] = 0;
-    __syncthreads();
-    for (int token = threadIdx.x; token < card; token += kThreads) {
-      const unsigned order = ordered(logits(token));
-      const bool same_start = shift == 24 || (order ^ found) >> (shift + 8) == 0;
-      if (same_start) atomicAdd(&counts[order >> shift & 0xFF], 1);
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      int digit = kDigits - 1;
-      while (digit > 0 && counts[digit] < left) left -= counts[digit--];
-      found |= static_cast<unsigned>(digit) << shift;
-    }
-    __syncthreads();
-  }
-  return found;
+struct Sync {
+  __device__ void operator()() const { __syncthreads(); }
+};
+
+/// A bound that the k largest logits reach, near the smallest of them: the least of the largest of k or more
+/// groups of tokens. `largest`: order of the thread's own.
+__device__ inline unsigned bound_of(unsigned largest, int k) {
+  __shared__ unsigned least[kWarps];
+  if (k > kThreads) return 0;
+  // Threads in groups of a power of two, at least k groups.
+  int groups = kWarps;
+  while (groups < k) groups *= 2;
+  for (int distance = 1; distance < kThreads / groups; distance *= 2)
+    largest = max(largest, __shfl_xor_sync(~0U, largest, distance));
+  for (int distance = kWarp / 2; distance > 0; distance /= 2)
+    largest = min(largest, __shfl_xor_sync(~0U, largest, distance));
+  if (threadIdx.x % kWarp == 0) least[threadIdx.x / kWarp] = largest;
+  __syncthreads();
+  unsigned bound = least[threadIdx.x % kWarp];
+  for (int distance = kWarp / 2; distance > 0; distance /= 2)
+    bound = min(bound, __shfl_xor_sync(~0U, bound, distance));
+  return bound;
 }
 
-/// One block a column.
-__global__ void __launch_bounds__(kThreads) choose_kernel(const float* logits, int stride, int card,
-                                                          const Choice* choices, uint32_t row, int* tokens) {
+/// One block a column; a thread keeps the logits of `Held` tokens, and reads those behind them when it needs
+/// them.
+template <int Held>
+__global__ void __launch_bounds__(kThreads, 1)
+    choose_kernel(const float* logits, int stride, int card, const Choice* choices, uint32_t row,
+                  int* tokens) {
+  __shared__ RaceRoom<kWarps> room;
   const int column = blockIdx.x;
+  const int thread = threadIdx.x;
   let_next_start();
   wait_for_previous();
   const Choice choice = choices[column];
   if (!choice.wanted) return;
-  const Logits values{
+  const Logits read{
       logits + static_cast<size_t>(column) * stride,
       choice.null_column < 0 ? nullptr : logits + static_cast<size_t>(choice.null_column) * stride,
       choice.coefficient};
-  Best best{-INFINITY, 0};  // Also of logits that are no numbers.
-  for (int token = threadIdx.x; token < card; token += kThreads) best = better(best, {values(token), token});
-  best = block_best(best);
+  float held[Held];
+#pragma unroll
+  for (int i = 0; i < Held; ++i) {
+    const int token = i * kThreads + thread;
+    held[i] = token < card ? read(token) : 0.0F;
+  }
+  const auto values = [&](const auto& use) {
+#pragma unroll
+    for (int i = 0; i < Held; ++i) {
+      const int token = i * kThreads + thread;
+      if (token < card) use(token, held[i]);
+    }
+    for (int token = Held * kThreads + thread; token < card; token += kThreads) use(token, read(token));
+  };
+  Race<kWarps, Sync> race{room, thread, {}};
+  Best best{-INFINITY, 0, 0};  // Also of logits that are no numbers.
+  unsigned largest = 0;
+  values([&](int token, float value) {
+    best = better(best, {value, token, 0});
+    largest = max(largest, ordered(value));
+  });
+  best = race.best_of_all(best);
+  const float largest_logit = best.score;
   if (choice.temperature > 0) {
-    const bool all = choice.top_k <= 0 || choice.top_k >= card;
-    const unsigned least = all ? 0 : order_of_rank(values, card, choice.top_k);
-    const float largest = best.score;
-    best = {-1.0F, 0};
-    for (int token = threadIdx.x; token < card; token += kThreads) {
-      const float value = values(token);
-      if (ordered(value) < least) continue;
-      const float probability = expf((value - largest) / choice.temperature);
+    const int k = choice.top_k <= 0 ? card : min(choice.top_k, card);
+    const auto enter = [&](int token, float value) {
       const float draw =
           exponential(choice.seed, static_cast<uint64_t>(choice.step), row, static_cast<uint32_t>(token));
-      best = better(best, {probability / draw, token});
-    }
-    best = block_best(best);
+      return entrant(value, token, draw, largest_logit, choice.temperature);
+    };
+    const auto contest = [&](unsigned least) {
+      Best best_of_own = nobody();
+      unsigned candidates = 0;  // Few, so their draws are not worth 32 copies of code.
+#pragma unroll
+      for (int i = 0; i < Held; ++i) candidates |= (ordered(held[i]) >= least ? 1U : 0U) << i;
+      for (; candidates != 0; candidates &= candidates - 1) {
+        const int token = (__ffs(static_cast<int>(candidates)) - 1) * kThreads + thread;
+        if (token < card) best_of_own = better(best_of_own, enter(token, read(token)));
+      }
+      for (int token = Held * kThreads + thread; token < card; token += kThreads) {
+        const float value = read(token);
+        if (ordered(value) >= least) best_of_own = better(best_of_own, enter(token, value));
+      }
+      return best_of_own;
+    };
+    const auto count = [&](unsigned order) {
+      int above = 0;
+      values([&](int, float value) { above += ordered(value) > order ? 1 : 0; });
+      return above;
+    };
+    best = run_race(race, contest, count, k, bound_of(largest, k));
   }
-  if (threadIdx.x == 0) {
+  if (thread == 0) {
     tokens[column] = best.token;
     if (choice.null_column >= 0) tokens[choice.null_column] = best.token;
   }
@@ -119,8 +126,9 @@ __global__ void __launch_bounds__(kThreads) choose_kernel(const float* logits, i
 
 int choose(const float* logits, int stride, int card, const Choice* choices, uint32_t row, int columns,
            int* tokens, bool overlap, void* stream) {
-  return Launch(columns, kThreads, 0, overlap, stream)(choose_kernel, logits, stride, card, choices, row,
-                                                       tokens);
+  const Launch launch(columns, kThreads, 0, overlap, stream);
+  if (card <= 2 * kThreads) return launch(choose_kernel<2>, logits, stride, card, choices, row, tokens);
+  return launch(choose_kernel<32>, logits, stride, card, choices, row, tokens);
 }
 
 }  // namespace moshi::cuda
