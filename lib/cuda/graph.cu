@@ -42,6 +42,10 @@ void Stream::copy(void* to, const void* from, size_t bytes) const {
         "copying to or from the CUDA device");
 }
 
+void Stream::fill(void* to, int byte, size_t bytes) const {
+  check(cudaMemsetAsync(to, byte, bytes, raw(*this)), "filling memory of the CUDA device");
+}
+
 void Stream::wait() const { check(cudaStreamSynchronize(raw(*this)), "computing on the CUDA device"); }
 
 Graph::Graph(const Stream& stream, const std::function<void()>& launches) {

@@ -25,6 +25,8 @@ class Stream {
   [[nodiscard]] void* get() const { return stream_; }
   /// Copies between host memory (pinned, to stay asynchronous) and the device.
   void copy(void* to, const void* from, size_t bytes) const;
+  /// Sets every byte of device memory.
+  void fill(void* to, int byte, size_t bytes) const;
   /// Waits for everything that was started.
   void wait() const;
   /// Kernels of this device may start before the one before them ends (compute capability 9.0).

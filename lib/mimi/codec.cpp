@@ -130,6 +130,12 @@ at::Tensor Encoder::encode(const at::Tensor& pcm, int64_t codebooks, EncoderStat
   return quantizer_->encode(x, codebooks);
 }
 
+void Encoder::chunk() {
+  seanet_.chunk();
+  transformer_.chunk();
+  if (downsample_) downsample_->chunk();
+}
+
 Decoder::Decoder(const checkpoint::MimiConfig& config, const nn::Weights& weights,
                  std::shared_ptr<const Quantizer> quantizer)
     : quantizer_(std::move(quantizer)),
@@ -167,12 +173,23 @@ at::Tensor Decoder::decode(const at::Tensor& codes, DecoderState& state, const n
   return seanet_(x, state.seanet, rows).squeeze(2);
 }
 
+void Decoder::chunk() {
+  transformer_.chunk();
+  seanet_.chunk();
+}
+
 Codec::Codec(const checkpoint::MimiConfig& config, const std::shared_ptr<nn::TensorSource>& source)
     : config_(checked(config)),
+      device_(source->options().device()),
       quantizer_(std::make_shared<Quantizer>(config_, nn::Weights(source)["quantizer"])),
       encoder_(config_, nn::Weights(source), quantizer_),
       decoder_(config_, nn::Weights(source), quantizer_),
       weight_bytes_(source->bytes()) {}
+
+void Codec::chunk() {
+  encoder_.chunk();
+  decoder_.chunk();
+}
 
 Codec Codec::load(const checkpoint::MimiConfig& config, checkpoint::TensorFiles files, at::Device device,
                   nn::LoadMonitor monitor) {

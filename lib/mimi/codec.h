@@ -59,6 +59,12 @@ class Encoder {
   [[nodiscard]] at::Tensor encode(const at::Tensor& pcm, int64_t codebooks, EncoderState& state,
                                   const nn::Rows& rows) const;
 
+  [[nodiscard]] const Seanet& seanet() const { return seanet_; }
+  [[nodiscard]] const nn::Transformer& transformer() const { return transformer_; }
+  [[nodiscard]] const std::optional<Downsample>& downsample() const { return downsample_; }
+  /// See Codec::chunk().
+  void chunk();
+
  private:
   Seanet seanet_;
   nn::Transformer transformer_;
@@ -83,6 +89,12 @@ class Decoder {
   /// [1, n_q] -> pcm f32 [B, m * frame_size], not clamped.
   [[nodiscard]] at::Tensor decode(const at::Tensor& codes, DecoderState& state, const nn::Rows& rows) const;
 
+  [[nodiscard]] const std::optional<Upsample>& upsample() const { return upsample_; }
+  [[nodiscard]] const nn::Transformer& transformer() const { return transformer_; }
+  [[nodiscard]] const Seanet& seanet() const { return seanet_; }
+  /// See Codec::chunk().
+  void chunk();
+
  private:
   std::shared_ptr<const Quantizer> quantizer_;
   std::optional<Upsample> upsample_;
@@ -105,10 +117,15 @@ class Codec {
   [[nodiscard]] const checkpoint::MimiConfig& config() const { return config_; }
   [[nodiscard]] const Encoder& encoder() const { return encoder_; }
   [[nodiscard]] const Decoder& decoder() const { return decoder_; }
+  [[nodiscard]] const Quantizer& quantizer() const { return *quantizer_; }
   [[nodiscard]] uint64_t weight_bytes() const { return weight_bytes_; }
+  [[nodiscard]] at::Device device() const { return device_; }
+  /// Stores matrices as CUDA kernels want them; what the parts compute themselves is slow from then on.
+  void chunk();
 
  private:
   checkpoint::MimiConfig config_;
+  at::Device device_;
   std::shared_ptr<const Quantizer> quantizer_;
   Encoder encoder_;
   Decoder decoder_;

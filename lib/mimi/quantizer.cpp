@@ -44,6 +44,15 @@ ResidualQuantizer::ResidualQuantizer(const checkpoint::MimiConfig& config, int l
   }
 }
 
+at::Tensor ResidualQuantizer::vectors(int level) const {
+  return vectors(codebooks_[static_cast<size_t>(level)]);
+}
+
+at::Tensor ResidualQuantizer::squares(int level) const {
+  const at::Tensor& codebook = codebooks_[static_cast<size_t>(level)];
+  return codebook.select(1, codebook.size(1) - 1).contiguous();
+}
+
 at::Tensor ResidualQuantizer::vectors(const at::Tensor& codebook) const {
   return codebook.narrow(1, 0, codebook.size(1) - 2);
 }

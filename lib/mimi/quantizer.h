@@ -28,6 +28,13 @@ class ResidualQuantizer {
   /// The inverse for the levels given: codes [N, k] -> latents [N, dimension].
   [[nodiscard]] at::Tensor decode(const at::Tensor& codes) const;
 
+  [[nodiscard]] int levels() const { return static_cast<int>(codebooks_.size()); }
+  [[nodiscard]] const nn::Linear& input_projection() const { return input_proj_; }
+  [[nodiscard]] const nn::Linear& output_projection() const { return output_proj_; }
+  /// A level's vectors [bins, width], and their squared norms [bins].
+  [[nodiscard]] at::Tensor vectors(int level) const;
+  [[nodiscard]] at::Tensor squares(int level) const;
+
  private:
   [[nodiscard]] at::Tensor vectors(const at::Tensor& codebook) const;
   [[nodiscard]] at::Tensor nearest(const at::Tensor& x, const at::Tensor& codebook) const;
@@ -46,6 +53,9 @@ class Quantizer {
   [[nodiscard]] at::Tensor encode(const at::Tensor& latents, int64_t codebooks) const;
   /// Codes int64 [B, k, m], each in [0, bins), k in [1, n_q] -> latents [B, m, dimension].
   [[nodiscard]] at::Tensor decode(const at::Tensor& codes) const;
+
+  [[nodiscard]] const ResidualQuantizer& first() const { return first_; }
+  [[nodiscard]] const ResidualQuantizer& rest() const { return rest_; }
 
  private:
   int64_t semantic_levels_;

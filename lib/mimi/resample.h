@@ -29,6 +29,9 @@ class Downsample {
   [[nodiscard]] State make_state(int64_t slots) const;
   /// x [B, m * stride, dimension] -> [B, m, dimension].
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x, State& state, const nn::Rows& rows) const;
+  [[nodiscard]] const nn::Conv& conv() const { return conv_; }
+  /// Stores the weights as CUDA kernels want them.
+  void chunk() { conv_.chunk(); }
 
  private:
   nn::Conv conv_;
@@ -44,6 +47,8 @@ class Upsample {
   [[nodiscard]] at::Tensor make_history(int64_t slots) const;
   /// x [B, m, dimension] -> [B, m * stride, dimension].
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x, at::Tensor& history, const nn::Rows& rows) const;
+  /// Both sets of taps, [2, stride, dimension].
+  [[nodiscard]] at::Tensor taps() const { return at::stack({now_, before_}); }
 
  private:
   at::Tensor now_;     ///< [stride, dimension], applied to a frame.

@@ -90,6 +90,14 @@ Seanet Seanet::decoder(const checkpoint::MimiConfig& config, const nn::Weights& 
   return seanet;
 }
 
+void Seanet::chunk() {
+  for (Layer& layer : layers_) {
+    layer.conv.chunk();
+    if (layer.pointwise) layer.pointwise->chunk();
+    if (layer.shortcut) layer.shortcut->chunk();
+  }
+}
+
 std::vector<at::Tensor> Seanet::make_history(int64_t slots) const {
   std::vector<at::Tensor> history;
   for (const Layer& layer : layers_) {

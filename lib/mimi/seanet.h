@@ -30,7 +30,6 @@ class Seanet {
   [[nodiscard]] at::Tensor operator()(at::Tensor x, std::vector<at::Tensor>& history,
                                       const nn::Rows& rows) const;
 
- private:
   /// One entry of the reference's nn.Sequential, the ELU before it included: a convolution, or the
   /// residual block x + pointwise(conv(x)) where `pointwise` is there.
   struct Layer {
@@ -38,6 +37,11 @@ class Seanet {
     std::optional<nn::Conv> pointwise;
     std::optional<nn::Conv> shortcut;  ///< In place of x itself (true_skip false).
   };
+  [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
+  /// Stores all weights as CUDA kernels want them.
+  void chunk();
+
+ private:
   static Layer residual_block(const checkpoint::MimiConfig& config, const nn::Weights& weights, int64_t width,
                               int64_t dilation);
 

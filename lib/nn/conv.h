@@ -30,6 +30,17 @@ class Conv {
   /// `weight` [Cin, Cout, K], `bias` [Cout] or undefined; dilation is 1, stride <= K.
   static Conv transposed(const at::Tensor& weight, const at::Tensor& bias, const ConvOptions& options);
 
+  /// Stores the weights as CUDA kernels want them: see Linear::chunk().
+  void chunk() { linear_.chunk(); }
+  /// The product: rows [output][Cout], depth [tap][Cin].
+  [[nodiscard]] const Linear& linear() const { return linear_; }
+  [[nodiscard]] int64_t in_channels() const { return in_channels_; }
+  [[nodiscard]] int64_t kernel() const { return kernel_; }
+  [[nodiscard]] int64_t stride() const { return stride_; }
+  [[nodiscard]] int64_t dilation() const { return dilation_; }
+  [[nodiscard]] int64_t outputs() const { return outputs_; }
+  [[nodiscard]] std::optional<double> elu() const { return elu_; }
+
   /// Input steps each slot remembers: (K - 1) * dilation + 1 - stride, or ceil(K / stride) - 1.
   [[nodiscard]] int64_t history_steps() const { return history_steps_; }
   /// Zeros [slots, history_steps, Cin]: streams that have not begun.

@@ -44,6 +44,11 @@ class FeedForward {
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
   /// Stores both matrices as tiles, gate and up rows of the first in turns of 8.
   void tile();
+  /// Stores both matrices as chunks.
+  void chunk() {
+    in_.chunk();
+    out_.chunk();
+  }
   [[nodiscard]] const Linear& in() const { return in_; }
   [[nodiscard]] const Linear& out() const { return out_; }
 

@@ -33,7 +33,10 @@ Matrix quantized(const at::Tensor& weight) {
 }
 
 Linear::Linear(const Matrix& weight, at::Tensor bias)
-    : rows_(weight.values.size(0)), scale_(weight.scale), bias_(std::move(bias)) {
+    : rows_(weight.values.size(0)),
+      depth_(weight.values.size(1)),
+      scale_(weight.scale),
+      bias_(std::move(bias)) {
   const int64_t length = is_cpu_f32(weight.values) ? kPartLength : weight.values.size(1);
   for (const at::Tensor& part : weight.values.split(length, 1)) {
     parts_.push_back(part.contiguous());
@@ -47,14 +50,14 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (scale_.defined()) {
     return from_integers(rows).view(shape);
   }
-  const bool few = rows.size(0) <= kFewRows && is_cpu_f32(parts_.front()) && !tiled_;
+  const bool few = rows.size(0) <= kFewRows && is_cpu_f32(parts_.front()) && layout_ == Layout::Rows;
   return (few ? few_rows(rows) : many_rows(rows)).view(shape);
 }
 
 void Linear::tile(bool interleave) {
   const auto ordered = [&](const at::Tensor& rows) { return interleave ? interleaved(rows) : rows; };
-  parts_ = {tiled(ordered(parts_.size() == 1 ? parts_.front() : at::cat(parts_, 1)))};
-  tiled_ = true;
+  parts_ = {tiled(ordered(weights()))};
+  layout_ = Layout::Tiles;
   if (scale_.defined()) {
     const int64_t padded = parts_.front().size(0) * cuda::kTileRows;
     scale_ = at::constant_pad_nd(ordered(scale_), {0, padded - rows_});
@@ -73,7 +76,27 @@ cuda::Matrix Linear::matrix() const {
           static_cast<int>(rows_), static_cast<int>(tiles.size(1)) * cuda::kTileDepth};
 }
 
-at::Tensor Linear::weights() const { return tiled_ ? untiled(parts_.front(), rows_) : parts_.front(); }
+void Linear::chunk() {
+  parts_ = {chunked(weights())};
+  layout_ = Layout::Chunks;
+}
+
+cuda::Filter Linear::filter() const {
+  return {parts_.front().const_data_ptr<float>(), bias_.defined() ? bias_.const_data_ptr<float>() : nullptr,
+          static_cast<int>(rows_), static_cast<int>(depth_)};
+}
+
+at::Tensor Linear::weights() const {
+  switch (layout_) {
+    case Layout::Tiles:
+      return untiled(parts_.front(), rows_);
+    case Layout::Chunks:
+      return unchunked(parts_.front(), rows_, depth_);
+    case Layout::Rows:
+      break;
+  }
+  return parts_.size() == 1 ? parts_.front() : at::cat(parts_, 1);
+}
 
 at::Tensor Linear::from_integers(const at::Tensor& x) const {
   const at::Tensor weight = weights();

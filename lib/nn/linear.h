@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cuda/convolve.h"
 #include "cuda/tiles.h"
 
 namespace moshi::nn {
@@ -41,6 +42,12 @@ class Linear {
   void tile(bool interleave = false);
   /// The tiles, for kernels.
   [[nodiscard]] cuda::Matrix matrix() const;
+  /// Stores the weights, f32 without scales, as the filter CUDA kernels convolve with; slow likewise.
+  void chunk();
+  /// The filter, for kernels.
+  [[nodiscard]] cuda::Filter filter() const;
+  /// W as rows, whatever it is stored as.
+  [[nodiscard]] at::Tensor weights() const;
   [[nodiscard]] const at::Tensor& bias() const { return bias_; }
   [[nodiscard]] int64_t outputs() const { return rows_; }
 
@@ -50,16 +57,16 @@ class Linear {
   [[nodiscard]] uint64_t bytes() const;
 
  private:
-  /// The one part, in rows.
-  [[nodiscard]] at::Tensor weights() const;
   [[nodiscard]] at::Tensor from_integers(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor few_rows(const at::Tensor& x) const;
   [[nodiscard]] at::Tensor many_rows(const at::Tensor& x) const;
 
-  /// W cut along `in`, each contiguous [out, in of the part]; or one of tiles.
+  enum class Layout { Rows, Tiles, Chunks };
+  /// W cut along `in`, each contiguous [out, in of the part]; or one in the layout of kernels.
   std::vector<at::Tensor> parts_;
   int64_t rows_ = 0;
-  bool tiled_ = false;
+  int64_t depth_ = 0;
+  Layout layout_ = Layout::Rows;
   at::Tensor scale_;  ///< Of int8 rows; these are one part.
   at::Tensor bias_;
 };

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "cuda/convolve.h"
 #include "cuda/tiles.h"
 
 namespace moshi::nn {
@@ -46,6 +47,17 @@ at::Tensor untiled(const at::Tensor& tiles, int64_t rows) {
   }
   const int64_t depth = tiles.size(1) * kTileDepth;
   return values.permute(inverse).reshape({-1, depth}).narrow(0, 0, rows);
+}
+
+at::Tensor chunked(const at::Tensor& weights) {
+  const auto padding = [](int64_t size, int64_t unit) { return (unit - size % unit) % unit; };
+  const at::Tensor padded = at::constant_pad_nd(
+      weights, {0, padding(weights.size(1), cuda::kChunk), 0, padding(weights.size(0), cuda::kRowGroup)});
+  return padded.view({-1, cuda::kRowGroup, padded.size(1) / 4, 4}).transpose(1, 2).contiguous();
+}
+
+at::Tensor unchunked(const at::Tensor& chunks, int64_t rows, int64_t depth) {
+  return chunks.transpose(1, 2).reshape({-1, chunks.size(1) * 4}).narrow(0, 0, rows).narrow(1, 0, depth);
 }
 
 at::Tensor interleaved(const at::Tensor& gate_and_up) {

@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Between matrices as rows and the tiles that CUDA kernels multiply: see cuda/tiles.h.
+// Between matrices as rows and what CUDA kernels multiply: tiles (cuda/tiles.h) and chunks (cuda/convolve.h).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -14,6 +14,11 @@ namespace moshi::nn {
 at::Tensor tiled(const at::Tensor& weights);
 /// The inverse; `rows` without padding.
 at::Tensor untiled(const at::Tensor& tiles, int64_t rows);
+
+/// f32 weights [out, in] as chunks; rows are padded with zeros to a multiple of 8, `in` to one of 32.
+at::Tensor chunked(const at::Tensor& weights);
+/// The inverse; `rows` and `depth` without padding.
+at::Tensor unchunked(const at::Tensor& chunks, int64_t rows, int64_t depth);
 
 /// Gate and up rows of a feed-forward [2 hidden, ...] in turns of 8, as one tile wants them; `hidden` a
 /// multiple of 8.

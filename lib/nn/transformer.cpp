@@ -175,6 +175,15 @@ void Transformer::tile() {
   }
 }
 
+void Transformer::chunk() {
+  for (Layer& layer : layers_) {
+    for (auto* projections : {&layer.in_projs, &layer.out_projs}) {
+      for (Linear& projection : *projections) projection.chunk();
+    }
+    for (FeedForward& feed_forward : layer.feed_forwards) feed_forward.chunk();
+  }
+}
+
 at::Tensor Transformer::add_positions(const at::Tensor& x, const at::Tensor& positions) const {
   if (config_.position != PositionEmbedding::Sin && config_.position != PositionEmbedding::SinRope) {
     return x;

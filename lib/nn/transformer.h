@@ -75,6 +75,8 @@ class Transformer {
   [[nodiscard]] const std::vector<Layer>& layers() const { return layers_; }
   /// Stores all matrices as tiles.
   void tile();
+  /// Stores all matrices as chunks.
+  void chunk();
   /// The weight set that step `step` uses.
   [[nodiscard]] size_t set_of(int64_t step) const;
 

@@ -2,7 +2,7 @@
 //
 // What the engine's thread does with a batch of frames.
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "runtime/context.h"
 #include "runtime/device.h"
@@ -19,53 +19,6 @@ std::vector<T*> in_slot_order(std::span<Frame* const> batch) {
   }
   std::sort(frames.begin(), frames.end(), [](const T* a, const T* b) { return a->slot < b->slot; });
   return frames;
-}
-
-template <typename T>
-nn::Rows rows_of(const std::vector<T*>& frames, at::Device device) {
-  std::vector<int64_t> slots;
-  for (const T* frame : frames) {
-    slots.push_back(frame->slot);
-  }
-  return {std::move(slots), device};
-}
-
-/// Frames whose number of codebooks differs cannot share a batch: runs each number by itself.
-template <typename T, typename F>
-void by_codebooks(const std::vector<T*>& frames, const F& run) {
-  std::vector<T*> left = frames;
-  while (!left.empty()) {
-    const int codebooks = left.front()->codebooks;
-    const auto others = std::stable_partition(left.begin(), left.end(),
-                                              [&](const T* frame) { return frame->codebooks == codebooks; });
-    run(std::vector<T*>(left.begin(), others));
-    left.erase(left.begin(), others);
-  }
-}
-
-/// One row per frame from a member vector, on `device`.
-template <typename V, typename T>
-at::Tensor stacked(const std::vector<T*>& frames, std::vector<V> T::*member, at::Device device) {
-  const auto width = static_cast<int64_t>((frames.front()->*member).size());
-  at::Tensor host =
-      at::empty({static_cast<int64_t>(frames.size()), width}, c10::CppTypeToScalarType<V>::value);
-  V* out = host.mutable_data_ptr<V>();
-  for (const T* frame : frames) {
-    out = std::copy((frame->*member).begin(), (frame->*member).end(), out);
-  }
-  return host.to(device);
-}
-
-/// The inverse: row b of a tensor [B, ...] to frame b.
-template <typename V, typename T>
-void unstack(const at::Tensor& tensor, const std::vector<T*>& frames, std::vector<V> T::*member) {
-  const at::Tensor host = tensor.cpu().contiguous();
-  const V* in = host.const_data_ptr<V>();
-  const int64_t width = host.numel() / static_cast<int64_t>(frames.size());
-  for (T* frame : frames) {
-    (frame->*member).assign(in, in + width);
-    in += width;
-  }
 }
 
 /// What the conversation's next step reads.
@@ -111,30 +64,23 @@ void Context::run(Stage stage, std::span<Frame* const> batch) {
 }
 
 void Context::encode(std::span<Frame* const> batch) {
-  by_codebooks(in_slot_order<EncoderFrame>(batch), [&](const std::vector<EncoderFrame*>& frames) {
-    for (EncoderFrame* frame : frames) {
-      if (std::exchange(frame->reset, false)) {
-        codec_->encoder.reset(frame->slot);
-      }
-    }
-    const at::Tensor pcm = stacked(frames, &EncoderFrame::pcm, device_);
-    const at::Tensor codes = codec_->model.encoder().encode(pcm, frames.front()->codebooks, codec_->encoder,
-                                                            rows_of(frames, device_));
-    unstack(codes, frames, &EncoderFrame::codes);
-  });
+  std::vector<mimi::EncodeRow> rows;
+  for (EncoderFrame* frame : in_slot_order<EncoderFrame>(batch)) {
+    if (std::exchange(frame->reset, false)) codec_->streams.encoder->reset(frame->slot);
+    frame->codes.resize(static_cast<size_t>(frame->codebooks));
+    rows.push_back({frame->slot, frame->pcm, frame->codes});
+  }
+  codec_->streams.encoder->encode(rows);
 }
 
 void Context::decode(std::span<Frame* const> batch) {
-  by_codebooks(in_slot_order<DecoderFrame>(batch), [&](const std::vector<DecoderFrame*>& frames) {
-    for (DecoderFrame* frame : frames) {
-      if (std::exchange(frame->reset, false)) {
-        codec_->decoder.reset(frame->slot);
-      }
-    }
-    const at::Tensor codes = stacked(frames, &DecoderFrame::codes, device_).unsqueeze(-1);
-    const at::Tensor pcm = codec_->model.decoder().decode(codes, codec_->decoder, rows_of(frames, device_));
-    unstack(pcm, frames, &DecoderFrame::pcm);
-  });
+  std::vector<mimi::DecodeRow> rows;
+  for (DecoderFrame* frame : in_slot_order<DecoderFrame>(batch)) {
+    if (std::exchange(frame->reset, false)) codec_->streams.decoder->reset(frame->slot);
+    frame->pcm.resize(static_cast<size_t>(codec_info_.frame_size));
+    rows.push_back({frame->slot, frame->codes, frame->pcm});
+  }
+  codec_->streams.decoder->decode(rows);
 }
 
 void Context::step(std::span<Frame* const> batch) {

@@ -99,12 +99,11 @@ uint64_t bytes_at(const checkpoint::TensorFiles& files, size_t element) {
 
 }  // namespace
 
-Context::CodecPart::CodecPart(mimi::Codec loaded)
+Context::CodecPart::CodecPart(mimi::Codec loaded, int codebooks)
     : model(std::move(loaded)),
-      encoder(model.encoder().make_state(1)),
-      decoder(model.decoder().make_state(1)),
-      encoder_slot_bytes(model.encoder().slot_bytes(encoder)),
-      decoder_slot_bytes(model.decoder().slot_bytes(decoder)) {}
+      streams(mimi::make_streams(model, codebooks)),
+      encoder_slot_bytes(streams.encoder->slot_bytes()),
+      decoder_slot_bytes(streams.decoder->slot_bytes()) {}
 
 Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions)
     : model(std::move(loaded)),
@@ -145,13 +144,15 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
     const c10::InferenceMode inference;
     if (random_) {
       codec_ = std::make_unique<CodecPart>(
-          mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)));
+          mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)),
+          codec_info_.codebooks);
       return;
     }
     const auto files = checkpoint::TensorFiles::open(files_.mimi);
     check_memory("loading " + files_.mimi.string(), bytes_at(files, sizeof(float)));
     codec_ = std::make_unique<CodecPart>(
-        mimi::Codec::load(files_.config.mimi, files, device_, monitor(progress, cancel)));
+        mimi::Codec::load(files_.config.mimi, files, device_, monitor(progress, cancel)),
+        codec_info_.codebooks);
     codec_info_.codec_id = checkpoint::codec_id(files);
   };
   codec_load_.run([&] { with_errors("loading the codec", load); }, cancel);

@@ -15,6 +15,7 @@
 #include "lm/stepper.h"
 #include "lm/token_ring.h"
 #include "mimi/codec.h"
+#include "mimi/streams.h"
 #include "moshi/moshi.h"
 #include "runtime/engine.h"
 #include "runtime/load_once.h"
@@ -80,16 +81,15 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   void close(const std::shared_ptr<LmFrameState>& frame);
 
  private:
-  /// The codec with the states of its slots.
+  /// The codec with the streams of its slots.
   struct CodecPart {
-    explicit CodecPart(mimi::Codec loaded);
+    CodecPart(mimi::Codec loaded, int codebooks);
     mimi::Codec model;
+    mimi::Streams streams;
     int64_t encoder_capacity = 1;
     int64_t decoder_capacity = 1;
     SlotPool encoder_slots;
     SlotPool decoder_slots;
-    mimi::EncoderState encoder;
-    mimi::DecoderState decoder;
     uint64_t encoder_slot_bytes;
     uint64_t decoder_slot_bytes;
   };

@@ -139,7 +139,7 @@ std::unique_ptr<EncoderSession> Context::open_encoder(int codebooks) {
   engine_.call([&] {
     with_errors("opening an encoder session", [&] {
       part.encoder_capacity = grown_capacity(part.encoder_capacity, part.encoder_slots.count() + 1);
-      part.model.encoder().grow(part.encoder, part.encoder_capacity);
+      part.streams.encoder->grow(part.encoder_capacity, frame->codebooks);
       frame->slot = part.encoder_slots.take();
     });
   });
@@ -154,7 +154,7 @@ std::unique_ptr<DecoderSession> Context::open_decoder(int codebooks) {
   engine_.call([&] {
     with_errors("opening a decoder session", [&] {
       part.decoder_capacity = grown_capacity(part.decoder_capacity, part.decoder_slots.count() + 1);
-      part.model.decoder().grow(part.decoder, part.decoder_capacity);
+      part.streams.decoder->grow(part.decoder_capacity);
       frame->slot = part.decoder_slots.take();
     });
   });

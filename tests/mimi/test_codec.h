@@ -18,10 +18,14 @@
 
 namespace moshi::mimi {
 
-/// Random tensors of any name, which it remembers. Gains are near one, everything else is centred.
+/// Random tensors of any name, which it remembers; the same on any device. Gains are near one, everything
+/// else is centred.
 class RememberingSource final : public nn::TensorSource {
  public:
-  explicit RememberingSource(uint64_t seed) { at::manual_seed(seed); }
+  explicit RememberingSource(uint64_t seed, at::Device device = at::kCPU)
+      : TensorSource(at::TensorOptions(at::kFloat).device(device)) {
+    at::manual_seed(seed);
+  }
   [[nodiscard]] bool has(const std::string& name) const override { return tensors.contains(name); }
   at::Tensor load(const std::string& name, at::IntArrayRef shape, std::optional<at::ScalarType>) override {
     const bool gain =
@@ -29,7 +33,7 @@ class RememberingSource final : public nn::TensorSource {
     const double fan_in = shape.size() < 2 ? 10 : static_cast<double>(c10::multiply_integers(shape.slice(1)));
     at::Tensor tensor = gain ? at::rand(shape) + 0.5 : at::randn(shape) / std::sqrt(fan_in);
     bytes_ += tensor.nbytes();
-    return tensors[name] = tensor;
+    return tensors[name] = tensor.to(options().device());
   }
 
   std::map<std::string, at::Tensor> tensors;

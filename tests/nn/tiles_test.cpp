@@ -55,6 +55,17 @@ TEST(Tiles, ComeBackAsRows) {
   EXPECT_THROW(tiled(at::zeros({16, 40})), c10::Error);
 }
 
+TEST(Tiles, ChunksHoldFourOfEightRowsAtATime) {
+  const at::Tensor weights = numbered(13, 45, at::kFloat);
+  const at::Tensor chunks = chunked(weights);
+  ASSERT_EQ(chunks.sizes(), at::IntArrayRef({2, 16, 8, 4}));  // 16 rows, 64 of depth
+  for (const auto& [row, k] : {std::pair{0, 0}, {12, 44}, {7, 31}, {8, 32}}) {
+    EXPECT_TRUE(at::equal(chunks[row / 8][k / 4][row % 8][k % 4], weights[row][k])) << row << ' ' << k;
+  }
+  EXPECT_EQ(chunks.sum().item<float>(), weights.sum().item<float>());
+  EXPECT_TRUE(at::equal(unchunked(chunks, 13, 45), weights));
+}
+
 TEST(Tiles, GateAndUpTakeTurns) {
   const at::Tensor rows = at::arange(32, at::kLong);
   EXPECT_TRUE(at::equal(
