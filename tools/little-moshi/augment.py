@@ -41,7 +41,7 @@ def _response(rows, strength, device):
     knots = torch.randn(rows, 1, 9, device=device) * 4 * strength
     curve = torch.nn.functional.interpolate(knots, BINS, mode="linear", align_corners=True)[:, 0]
     gain = 10 ** (curve / 20)
-    telephone = _chosen(rows, 0.3 * strength, device)
+    telephone = _chosen(rows, 0.35 * strength, device)
     band = (hertz > _uniform(rows, 200, 400, device)) & (hertz < _uniform(rows, 3000, 3800, device))
     gain = torch.where(telephone & ~band, 0.003, gain)
     low_pass = _chosen(rows, 0.2 * strength, device)
@@ -49,8 +49,8 @@ def _response(rows, strength, device):
 
 
 def _coloured_noise(rows, frames, device):
-    """Spectrum [B, BINS, frames] of noise with a random slope and a random, changing level; two fifths are white."""
-    coloured = ~_chosen(rows, 0.4, device)
+    """Spectrum [B, BINS, frames] of noise with a random slope and a random, changing level; half are white."""
+    coloured = ~_chosen(rows, 0.5, device)
     slope = _uniform(rows, -1.2, 0.3, device) * coloured
     shape = (torch.arange(BINS, device=device) + 8.0) ** slope
     bumps = torch.randn(rows, 1, 12, device=device) * 6 * coloured[..., None]
@@ -102,9 +102,9 @@ def augment(wave, strength, noise_only=None):
                               torch.full_like(clean[:, :1], 1e-6))
     if noise_only is not None:
         reference = torch.where(noise_only, 10 ** (_uniform(rows, -4.0, -1.0, device)), reference)
-    decibels = torch.where(_chosen(rows, 0.4, device), _uniform(rows, 6, 16, device), _uniform(rows, 6, 42, device))
+    decibels = torch.where(_chosen(rows, 0.6, device), _uniform(rows, 5, 15, device), _uniform(rows, 6, 42, device))
     decibels = decibels + (1 - strength) * 30
     noise *= (reference / power(noise)).sqrt() * 10 ** (-decibels / 20)
-    noise *= _chosen(rows, 0.75, device)
+    noise *= _chosen(rows, 0.8, device)
     babble = clean.roll(1, 0) * 10 ** (-_uniform(rows, 14, 30, device) / 20) * _chosen(rows, 0.15 * strength, device)
     return (clean + noise + babble).clamp(-1, 1)

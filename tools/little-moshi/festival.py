@@ -22,13 +22,9 @@ _FINNISH = """pau # | aa a:,a | ae @,@: | ah a,a: | ao o:,o | aw a+u | ax 7,e,a 
     dh d,t | eh e,e: | er 7:+r,7+r,e+r | ey e+i | f f,v | g g,k | hh h | ih i,i: | iy i:,i | jh d+S,d+j,t+s | k k
     l l | m m | n n | ng N,n | ow o+u | oy o+i | p p | r r | s s | sh S,s | t t | th T,t | uh u,u: | uw u:,u | v v
     w w,v,u | y j,i | z s | zh S,s"""
-_HINDI = """pau pau | aa aa | ae eh,ee | ah a,aa | ao oh,oo | aw aw | ax a | ay ay | b b | ch ch | d D,d | dh d,dh | eh eh,ee
-    er a+r | ey ee | f f | g g | hh h | ih ih,iy | iy iy,ih | jh j | k k | l l | m m | n n | ng n+g,n | ow oo,oh
-    oy oh+y | p p | r r | s s | sh sh | t T,t | th th,t | uh uh,uw | uw uw,uh | v v | w v | y y | z j,s | zh zh,sh"""
 
 # Voice: (phones, pitch in hertz).
-VOICES = {"czech_machac": (_CZECH, 105),
-          "lp_diphone": (_ITALIAN, 190), "pc_diphone": (_ITALIAN, 115),
+VOICES = {"czech_machac": (_CZECH, 105), "lp_diphone": (_ITALIAN, 190), "pc_diphone": (_ITALIAN, 115),
           "hy_fi_mv_diphone": (_FINNISH, 105)}
 WOMEN = {"lp_diphone"}
 DATA = Path("/usr/share/festival/voices")
