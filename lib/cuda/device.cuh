@@ -7,6 +7,8 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <vector>
+
 #include "cuda/tiles.h"
 
 namespace moshi::cuda {
@@ -70,23 +72,30 @@ __device__ inline int activation_index(int k, int column, int columns) {
   return (k / kTileDepth * columns + column) * kTileDepth + k % kTileDepth;
 }
 
-/// What the first current device allows, and all others like it.
+/// What a device allows.
 struct Limits {
   int major = 0;  ///< Compute capability.
   int multiprocessors = 0;
   int shared = 0;  ///< Bytes of shared memory a block may ask for.
-  Limits() {
-    int device = 0;
-    cudaGetDevice(&device);
+  explicit Limits(int device) {
     cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
     cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
     cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   }
 };
 
+/// Of the current device: a machine may have several kinds.
 inline const Limits& limits() {
-  static const Limits found;
-  return found;
+  static const std::vector<Limits> all = [] {
+    int count = 0;
+    cudaGetDeviceCount(&count);
+    std::vector<Limits> found;
+    for (int device = 0; device < count; ++device) found.emplace_back(device);
+    return found;
+  }();
+  int device = 0;
+  cudaGetDevice(&device);
+  return all[static_cast<size_t>(device)];
 }
 
 /// Lets a kernel take `bytes` of shared memory; 0 or a cudaError_t.

@@ -37,17 +37,6 @@ cuda::Activation activation_of(Gating gating) {
   return cuda::Activation::Gelu;
 }
 
-cuda::Rotation rotation_of(PositionEmbedding position) {
-  switch (position) {
-    case PositionEmbedding::Rope:
-      return cuda::Rotation::Interleaved;
-    case PositionEmbedding::RopeConcat:
-      return cuda::Rotation::Halves;
-    default:
-      return cuda::Rotation::None;
-  }
-}
-
 /// Features between the matrices of a feed-forward.
 int hidden_of(const TransformerConfig& config, int width) {
   return config.gating == Gating::None ? width : static_cast<int>(nn::gating_hidden(config.dim, width));
@@ -103,8 +92,7 @@ CudaTransformer::CudaTransformer(const nn::Transformer& model, cuda::Element ele
   const TransformerConfig& config = model.config();
   const int head_dim = config.dim / config.num_heads;
   const int kv_heads = config.num_heads / config.kv_repeat;
-  attention_ = {config.num_heads, config.context, rotation_of(config.position),
-                static_cast<float>(config.max_period)};
+  attention_ = {config.num_heads, config.context, model.rotation(), static_cast<float>(config.max_period)};
   pages_ = {nullptr, 0, bf16_keys, kv_heads, head_dim};
   for (const nn::Transformer::Layer& layer : model.layers()) {
     layers_.push_back({parameters_.norm(layer.norm1), parameters_.norm(layer.norm2),

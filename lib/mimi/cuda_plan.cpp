@@ -16,17 +16,6 @@ using checkpoint::PositionEmbedding;
 /// Values that places in a stream's memory begin at multiples of: a cache line.
 constexpr int64_t kAlignment = 32;
 
-cuda::Rotation rotation_of(PositionEmbedding position) {
-  switch (position) {
-    case PositionEmbedding::Rope:
-      return cuda::Rotation::Interleaved;
-    case PositionEmbedding::RopeConcat:
-      return cuda::Rotation::Halves;
-    default:
-      return cuda::Rotation::None;
-  }
-}
-
 }  // namespace
 
 std::string cuda_obstacle(const checkpoint::MimiConfig& config) {
@@ -207,7 +196,7 @@ void CudaPlan::add(const nn::Transformer& transformer, const Signal& x) {
     product(layer.in_projs.front(), x.plain, dim, to_qkv, norm(layer.norm1, normed));
     ring.keys = remember(history);
     ring.values = remember(history);
-    const cuda::Rotation rotation = rotation_of(config.position);
+    const cuda::Rotation rotation = transformer.rotation();
     const auto period = static_cast<float>(config.max_period);
     add([=](const cuda::Streams& streams, bool overlap, void* stream) {
       return cuda::attend_ring(qkv, steps, ring, rotation, period, streams, attended, overlap, stream);

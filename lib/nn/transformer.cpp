@@ -175,6 +175,18 @@ void Transformer::tile() {
   }
 }
 
+cuda::Rotation Transformer::rotation() const {
+  using checkpoint::PositionEmbedding;
+  switch (config_.position) {
+    case PositionEmbedding::Rope:
+      return cuda::Rotation::Interleaved;
+    case PositionEmbedding::RopeConcat:
+      return cuda::Rotation::Halves;
+    default:
+      return cuda::Rotation::None;
+  }
+}
+
 void Transformer::chunk() {
   for (Layer& layer : layers_) {
     for (auto* projections : {&layer.in_projs, &layer.out_projs}) {

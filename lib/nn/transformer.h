@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "checkpoint/config.h"
+#include "cuda/attention.h"
 #include "nn/layers.h"
 #include "nn/linear.h"
 #include "nn/rows.h"
@@ -51,6 +52,8 @@ class Transformer {
   Transformer(Transformer&&) noexcept;
 
   [[nodiscard]] const checkpoint::TransformerConfig& config() const { return config_; }
+  /// How kernels turn queries and keys by their positions.
+  [[nodiscard]] cuda::Rotation rotation() const;
   /// An empty state with `slots` slots; rings lengthen as streams do.
   [[nodiscard]] TransformerState make_state(int64_t slots) const;
   /// Enlarges `state` to `slots` slots.
