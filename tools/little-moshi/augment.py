@@ -1,12 +1,18 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """What happens to the user's voice on its way: other vocal tracts, rooms, lines and noises. Runs on batches on the GPU."""
 
+import numpy as np
 import torch
 
-from voices import SAMPLE_RATE
+from voices import PHONES, SAMPLE_RATE
 
 FFT, HOP = 1024, 256
 BINS = FFT // 2 + 1
+SMOOTH = 56             # samples of the cepstrum that make the envelope: fine enough to tell two formants apart
+FORMANTS = (500.0, 1500.0, 2700.0, 5000.0)  # hertz: where speakers differ, each place in its own way
+FORMANTS_APART = 0.10  # how far speakers are apart there, beside their size: standard deviation of the factor's logarithm
+PHONES_APART = 0.07    # the same, of a single phone of theirs
+LOUDNESS_APART = 0.25  # and of a phone's loudness
 
 
 def _uniform(rows, low, high, device):
@@ -17,22 +23,46 @@ def _chosen(rows, probability, device):
     return torch.rand(rows, 1, device=device) < probability
 
 
+def frame_times(samples):
+    """Seconds at which `augment` wants to know the phone that is spoken."""
+    return np.arange(samples // HOP + 1) * HOP / SAMPLE_RATE
+
+
 def _envelope(magnitude):
-    """Smooth spectral envelope of [B, BINS, T]: the cepstrum's first 1.2 ms."""
+    """Logarithm of the smooth spectral envelope of [B, BINS, T]: the cepstrum's first 2.3 ms, shorter than a pitch period."""
     cepstrum = torch.fft.irfft(magnitude.clamp(min=1e-5).log(), n=FFT, dim=1)
-    cepstrum[:, 29:FFT - 28] = 0
-    return torch.fft.rfft(cepstrum, dim=1).real.exp()
+    cepstrum[:, SMOOTH:FFT - SMOOTH + 1] = 0
+    return torch.fft.rfft(cepstrum, dim=1).real
 
 
-def _shift_formants(spectrum, factor):
-    """Move the envelope along frequency by `factor` [B, 1]; the harmonics stay where they are."""
+def _draw_mouths(phones, strength):
+    """Formant shifts of one speaker a row: [B, BINS, T] logarithms of factors, and [B, 1, T] of each phone's loudness."""
+    rows, device = len(phones), phones.device
+    whole = (1 + _uniform(rows, -0.2, 0.22, device) * strength * _chosen(rows, 0.7, device)).log()
+    bent = torch.randn(rows, len(FORMANTS), device=device) * FORMANTS_APART * strength * _chosen(rows, 0.7, device)
+    own = torch.randn(rows, len(FORMANTS) + 1, len(PHONES), device=device) * strength
+    own[..., 0] = 0  # silence
+    own = own.gather(2, phones[:, None].expand(-1, len(FORMANTS) + 1, -1))
+    own = torch.nn.functional.avg_pool1d(own, 5, 1, 2)  # as fast as a mouth moves
+    shifts = (whole + bent)[..., None] + own[:, :-1] * PHONES_APART
+    hertz = torch.linspace(0, SAMPLE_RATE / 2, BINS, device=device)
+    at = torch.tensor(FORMANTS, device=device)
+    place = (torch.searchsorted(at, hertz).clamp(1, len(FORMANTS) - 1))
+    part = ((hertz - at[place - 1]) / (at[place] - at[place - 1])).clamp(0, 1)[:, None]
+    return torch.lerp(shifts[:, place - 1], shifts[:, place], part), own[:, -1:] * LOUDNESS_APART
+
+
+def _change_speakers(spectrum, phones, strength):
+    """Move the envelope along frequency; the harmonics stay where they are. phones: int64 [B, T], 0 for silence."""
+    shifts, loudness = _draw_mouths(phones, strength)
     envelope = _envelope(spectrum.abs())
-    source = (torch.arange(BINS, device=spectrum.device) / factor).clamp(max=BINS - 1)
-    low = source.floor().long().clamp(max=BINS - 2)
-    part = (source - low)[..., None]
-    index = low[..., None].expand(-1, -1, spectrum.shape[2])
-    moved = torch.lerp(envelope.gather(1, index), envelope.gather(1, index + 1), part)
-    return spectrum * (moved / envelope).clamp(max=30.0)
+    source = (torch.arange(BINS, device=spectrum.device)[:, None] * (-shifts).exp()).clamp(max=BINS - 1)
+    low = source.long().clamp(max=BINS - 2)
+    moved = torch.lerp(envelope.gather(1, low), envelope.gather(1, low + 1), source - low)
+    sharpness = 1 + _uniform(len(phones), -0.2, 0.25, spectrum.device)[..., None] * strength
+    middle = moved.mean(1, keepdim=True)
+    moved = middle + (moved - middle) * sharpness + loudness
+    return spectrum * (moved - envelope).clamp(max=3.4).exp()
 
 
 def _response(rows, strength, device):
@@ -83,14 +113,14 @@ def _echo(wave):
 
 
 @torch.no_grad()
-def augment(wave, strength, noise_only=None):
-    """wave [B, samples] -> the same shape. strength 0 (nothing) to 1; rows in `noise_only` (bool [B, 1]) may hold music."""
+def augment(wave, phones, strength, noise_only=None):
+    """wave [B, samples] -> the same shape. phones: int64 [B, L], those spoken at frame_times(samples), 0 for silence;
+    strength 0 (nothing) to 1; rows in `noise_only` (bool [B, 1]) may hold music."""
     rows, samples = wave.shape
     device = wave.device
     window = torch.hann_window(FFT, device=device)
     spectrum = torch.stft(wave, FFT, HOP, window=window, return_complex=True)
-    factor = 1 + (_uniform(rows, -0.2, 0.22, device) * strength) * _chosen(rows, 0.7, device)
-    spectrum = _shift_formants(spectrum, factor) * _response(rows, strength, device)[..., None]
+    spectrum = _change_speakers(spectrum, phones, strength) * _response(rows, strength, device)[..., None]
     noise = torch.istft(_coloured_noise(rows, spectrum.shape[2], device), FFT, HOP, window=window, length=samples)
     clean = torch.istft(spectrum, FFT, HOP, window=window, length=samples)
     clean = torch.where(_chosen(rows, 0.3 * strength, device), _echo(clean), clean)

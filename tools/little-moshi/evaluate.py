@@ -23,7 +23,7 @@ from moshi.models.loaders import CheckpointInfo
 
 import domain
 import voices
-from augment import augment
+from augment import augment, frame_times
 from make_data import make_lexicon, speak_replies
 from model import FRAME, FRAME_SECONDS, PAD, END_PAD
 from respond import ANSWER, LISTEN, converse, text_of
@@ -214,7 +214,9 @@ def recognise(waves):
 def silent_minutes(model, count):
     """Of `count` minutes of silence, noise or music: True where not a word was said."""
     torch.manual_seed(0)
-    waves = [augment(torch.zeros(1, 750 * FRAME), 1.0, torch.ones(1, 1, dtype=torch.bool))[0].numpy()
+    samples = 750 * FRAME
+    phones = torch.zeros(1, len(frame_times(samples)), dtype=torch.int64)
+    waves = [augment(torch.zeros(1, samples), phones, 1.0, torch.ones(1, 1, dtype=torch.bool))[0].numpy()
              for _ in range(count)]
     return [not words for words, _ in model.talk(np.stack(waves))]
 

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-"""Festival's diphone voices of other languages, speaking English: each English phone by the nearest they have.
+"""Festival's diphone voices speaking English: those of other languages say each phone by the nearest that they have, and the
+American one with another accent each time.
 
 Phones and their times come from flite's reading of the text, so the labels are exact whatever the voice.
 """
@@ -23,9 +24,22 @@ _FINNISH = """pau # | aa a:,a | ae @,@: | ah a,a: | ao o:,o | aw a+u | ax 7,e,a 
     l l | m m | n n | ng N,n | ow o+u | oy o+i | p p | r r | s s | sh S,s | t t | th T,t | uh u,u: | uw u:,u | v v
     w w,v,u | y j,i | z s | zh S,s"""
 
-# Voice: (phones, pitch in hertz).
-VOICES = {"czech_machac": (_CZECH, 105), "lp_diphone": (_ITALIAN, 190), "pc_diphone": (_ITALIAN, 115),
-          "hy_fi_mv_diphone": (_FINNISH, 105)}
+_AMERICAN = """pau pau | aa aa | ae ae | ah ah | ao ao | aw aw | ax ax | ay ay | b b | ch ch | d d | dh dh | eh eh | er er
+    ey ey | f f | g g | hh hh | ih ih | iy iy | jh jh | k k | l l | m m | n n | ng ng | ow ow | oy oy | p p | r r | s s
+    sh sh | t t | th th | uh uh | uw uw | v v | w w | y y | z z | zh zh"""
+# How people say these phones elsewhere.
+_ACCENTS = """aa ao,ah,ao+ax | ae eh,aa,eh+ax,ae+ax | ah ax,uh,er,aa,ax+er | ao aa,ow,w+aa,ao+ax,ah,w+ao
+    aw ae+ow,aa+ow,eh+ow,aa,ae+aa,ow | ax ih,ah,eh,er | ay aa,aa+iy,ah+iy,ao+iy,ae+iy | eh ae,ih,eh+ax,ey | er ah,uh+r,ax,r
+    ey eh+iy,eh,ae+iy,ih | ih iy,ax,eh,ih+ax | iy ih+iy,ih,ax+iy | ow ax+uw,ao,ah+uw,uw | oy ao+iy,ow+iy
+    uh ax,uw,ih | uw uh,ih+uw,y+uw | r er,ax,w | l w,uh,ow,ax+l | ng n,ng+g,ng+k | n ax+n,ih+n | m ax+m | th t,f,s | dh d,v,z
+    z s | v b,f | w v,uw+w | hh k,ax | t d | d t | b p | y iy"""
+ACCENTED = 0.5  # share of these phones that a speaker says in another way, at most
+
+# Voice: (phones, pitch in hertz, ways of other accents or None).
+VOICES = {"czech_machac": (_CZECH, 105, None), "lp_diphone": (_ITALIAN, 190, None), "pc_diphone": (_ITALIAN, 115, None),
+          "hy_fi_mv_diphone": (_FINNISH, 105, None), "kal_diphone": (_AMERICAN, 105, _ACCENTS)}
+AMERICAN = "kal_diphone"
+FOREIGN = [voice for voice in VOICES if voice != AMERICAN]
 WOMEN = {"lp_diphone"}
 DATA = Path("/usr/share/festival/voices")
 LEAD = 0.06     # seconds of silence before the first phone, and after the last
@@ -70,9 +84,16 @@ class Festival:
             self._known[voice] = choices, _diphones(files[0]), choices["pau"][0][0]
         return self._known[voice]
 
-    def _phones(self, voice, segments):
+    @staticmethod
+    def _accents(voice):
+        return _choices(VOICES[voice][2]) if VOICES[voice][2] else {}
+
+    def _phones(self, voice, segments, rng):
         """[(English phone, seconds)] -> [(phone of the voice, seconds)], as few gaps in it as can be."""
         choices, diphones, pause = self._parts(voice)
+        accented = rng.uniform(0, ACCENTED)
+        choices = choices | {phone: [rng.choice(ways), *choices[phone]]
+                             for phone, ways in self._accents(voice).items() if rng.random() < accented}
         missing = lambda a, b: 0.0 if f"{a}-{b}" in diphones else MISSING
         best = [(0.0, [(pause, LEAD)])]
         for phone, seconds in [*segments, ("pau", LEAD)]:
@@ -93,7 +114,7 @@ class Festival:
 
     def speak(self, voice, segments, pitch, rng):
         """int16 samples and their rate. segments: [(English phone, seconds)]; pitch: a factor."""
-        phones = self._phones(voice, segments)
+        phones = self._phones(voice, segments, rng)
         middle, total, at = VOICES[voice][1] * pitch, sum(seconds for _, seconds in phones), 0.0
         spoken = []
         for name, seconds in phones:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from augment import augment
+from augment import augment, frame_times
 from common import Budget, Captured, Together, learning_rate, log, save, set_learning_rate, settle_backends, wait_for
 from data import Pool, level_gains, to_device
 from export import read_start
@@ -159,7 +159,8 @@ def train_hearing(options, device):
         others = draw_rows(rng, users, HEARING_ROWS - MOSHI_ROWS, samples, slots=3)
         own_wave = moshi.waves(*own, moshi_gains(moshi, own[0]), samples)
         wave = torch.cat([own_wave, augment(
-            users.waves(*others, level_gains(rng, users, others[0], -36, -14), samples), strength)])
+            users.waves(*others, level_gains(rng, users, others[0], -36, -14), samples),
+            users.phone_labels(*others, frame_times(samples)), strength)])
         labels = torch.cat([moshi.phone_labels(*own, times), users.phone_labels(*others, times)])
         alone = step < heads_alone
         set_learning_rate(optimizer, learning_rate(step if alone else step - heads_alone, done, options.peak))

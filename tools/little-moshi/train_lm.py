@@ -18,7 +18,7 @@ from torch import multiprocessing, nn
 from torch.nn import functional as F
 
 import domain
-from augment import augment
+from augment import augment, frame_times
 from common import Budget, Captured, learning_rate, log, save, set_learning_rate, settle_backends, wait_for
 from data import Pool, level_gains, to_device
 from dialogue import ROW_FRAMES, Dialogues
@@ -70,9 +70,10 @@ class Conversations:
         strength = 1.0 if self.resumed else float(np.clip(self.budget.progress / 0.3, 0.2, 1))
         plan = self.dialogues.draw(self.rng, ROWS)
         on = lambda array: to_device(array, self.device)
-        wave = self.users.waves(plan["clips"], plan["starts"], plan["rates"],
-                                level_gains(self.rng, self.users, plan["clips"], -36, -14), ROW_FRAMES * FRAME)
-        heard_wave = augment(wave, strength, on(plan["silent"])[:, None])
+        clips = [plan[name] for name in ("clips", "starts", "rates")]
+        wave = self.users.waves(*clips, level_gains(self.rng, self.users, clips[0], -36, -14), ROW_FRAMES * FRAME)
+        phones = self.users.phone_labels(*clips, frame_times(ROW_FRAMES * FRAME))
+        heard_wave = augment(wave, phones, strength, on(plan["silent"])[:, None])
         with torch.autocast(self.device.type, torch.bfloat16):
             latent = self.mimi._encode_to_unquantized_latent(heard_wave[:, None]).float()
         blur = torch.empty(ROWS, 1, 1, device=self.device).uniform_(-BLURRED, BLURRED).clamp(min=0)  # none in half the rows

@@ -29,8 +29,8 @@ FLITE_HELD_OUT = ["slt"]
 RHVOICE_VOICES = ["Alan", "BDL", "CLB"]
 PICO_VOICES = ["en-US", "en-GB"]
 FEMALE = {"CLB", "en-US", "en-GB"} | festival.WOMEN
-SHARES = {"flite": 24, "rhvoice": 20, "pico": 14, "festival": 22, "espeak": 20}
-CHANGED = 0.7         # share of natural voices' questions spoken by a speaker made from the voice
+SHARES = {"flite": 18, "rhvoice": 24, "pico": 16, "festival": 14, "accents": 8, "espeak": 20}
+CHANGED = 0.6         # share of natural voices' questions spoken by a speaker made from the voice
 TIMED_BY = "rms"      # flite's voice whose times are carried over to synthesisers that tell none
 WARP_COST = 1.1       # readings that differ more than this from that voice's are not used
 ESPEAK_ACCENTS = ["en", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029", "en-us-nyc"]
@@ -418,7 +418,7 @@ class Diphones:
         _, segments, timed = known
         ends = [0.0] + [end for _, end in segments]
         phones = [(name, end - begin) for (name, _), begin, end in zip(segments, ends, ends[1:])]
-        pcm, rate = self._festival.speak(voice, phones, pitch, random.Random(text))
+        pcm, rate = self._festival.speak(voice, phones, pitch, random.Random(f"{text}{pitch}"))
         timed = [(word, np.asarray(bounds) + festival.LEAD) for word, bounds in timed]
         return _trim(*_as_speaker(resample(pcm, rate), timed, raised, formants), lexicon)
 
@@ -426,8 +426,9 @@ class Diphones:
 def engines():
     """Every synthesiser by name; one is made once a process."""
     flite = Flite()
-    return {"flite": flite, "espeak": Espeak(), "rhvoice": RHVoice(flite), "pico": Pico(flite),
-            "festival": Diphones(flite)}
+    diphones = Diphones(flite)
+    return {"flite": flite, "espeak": Espeak(), "rhvoice": RHVoice(flite), "pico": Pico(flite), "festival": diphones,
+            "accents": diphones}
 
 
 def _other_speaker(rng, female):
@@ -449,7 +450,7 @@ def draw_voice(rng, held_out=None):
         return (f"espeak:{variant}",
                 lambda e, text, lex: e["espeak"].synthesise(text, accent, variant, lex, rate, pitch, span))
     names = {"flite": FLITE_HELD_OUT if held_out else FLITE_VOICES, "rhvoice": RHVOICE_VOICES, "pico": PICO_VOICES,
-             "festival": list(festival.VOICES)}
+             "festival": festival.FOREIGN, "accents": [festival.AMERICAN]}
     name = rng.choice(names[engine])
     stretch, pitch = rng.uniform(0.78, 1.28), rng.uniform(0.8, 1.25)
     if engine == "flite":  # only the diphone voices follow a pitch, in hertz
