@@ -62,14 +62,15 @@ moshi::Conditions parse_conditions(const std::vector<std::string>& pairs) {
 }
 
 std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
-                                                         const std::string& random_weights) {
+                                                         const std::string& random_weights,
+                                                         const std::string& context_id) {
   moshi::set_warning_handler([quiet = options.quiet](const std::string& line) {
     if (!quiet) keep_warning(line);
   });
   try {
     return moshi::ExecutionContext::acquire({.model = options.model,
                                              .device = options.device,
-                                             .context_id = "",
+                                             .context_id = context_id,
                                              .threads = options.threads,
                                              .random_weights = random_weights});
   } catch (const moshi::Error& error) {

@@ -39,7 +39,8 @@ moshi::Conditions parse_conditions(const std::vector<std::string>& pairs);
 /// The context of the model these options name (nothing loaded yet). A configuration that cannot be
 /// used is a bad file here, not wrong use. Warnings of the library are kept from now on, unless `quiet`.
 std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& options,
-                                                         const std::string& random_weights = "");
+                                                         const std::string& random_weights = "",
+                                                         const std::string& context_id = "");
 
 /// The subcommands. Each adds itself to `app` and runs in its callback.
 void add_talk(CLI::App& app);

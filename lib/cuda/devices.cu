@@ -24,17 +24,32 @@ std::vector<Device> devices(std::string& problem) {
   return found;
 }
 
-uint64_t free_memory(int index) {
-  int current = 0;
+namespace {
+
+struct Memory {
   size_t free = 0;
   size_t total = 0;
+};
+
+Memory memory_of(int index) {
+  int current = 0;
+  Memory memory;
   cudaGetDevice(&current);
-  if (cudaSetDevice(index) != cudaSuccess || cudaMemGetInfo(&free, &total) != cudaSuccess) {
+  if (cudaSetDevice(index) != cudaSuccess || cudaMemGetInfo(&memory.free, &memory.total) != cudaSuccess) {
     cudaGetLastError();
-    free = 0;
+    memory = {};
   }
   cudaSetDevice(current);
-  return free;
+  return memory;
+}
+
+}  // namespace
+
+uint64_t free_memory(int index) { return memory_of(index).free; }
+
+uint64_t used_memory(int index) {
+  const Memory memory = memory_of(index);
+  return memory.total - memory.free;
 }
 
 }  // namespace moshi::cuda

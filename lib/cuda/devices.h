@@ -22,4 +22,7 @@ std::vector<Device> devices(std::string& problem);
 /// takes some hundred MB of it.
 uint64_t free_memory(int index);
 
+/// Memory of it in use, by all programs.
+uint64_t used_memory(int index);
+
 }  // namespace moshi::cuda

@@ -3,12 +3,15 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <string>
 
 #include "moshi/moshi.h"
 
 namespace moshi::cuda {
 namespace {
+
+std::atomic<uint64_t> made = 0;
 
 cudaStream_t raw(const Stream& stream) { return static_cast<cudaStream_t>(stream.get()); }
 
@@ -21,6 +24,8 @@ void check(int status, const char* what) {
                                      cudaGetErrorString(error) +
                                      ": restart, and report it if it comes again");
 }
+
+uint64_t captures() { return made; }
 
 void synchronize() { check(cudaDeviceSynchronize(), "computing on the CUDA device"); }
 
@@ -64,6 +69,7 @@ Graph::Graph(const Stream& stream, const std::function<void()>& launches) {
   cudaGraphDestroy(graph);
   check(status, "making a CUDA graph");
   executable_ = executable;
+  ++made;
 }
 
 Graph::~Graph() { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(executable_)); }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace moshi::cuda {
@@ -13,6 +14,9 @@ void check(int status, const char* what);
 
 /// Waits for everything that was started on the current device, on any stream.
 void synchronize();
+
+/// How many graphs this process has made.
+uint64_t captures();
 
 /// A stream of its own, which does not wait for others.
 class Stream {

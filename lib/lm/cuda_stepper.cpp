@@ -154,6 +154,21 @@ void CudaStepper::reset(int64_t slot) {
   positions_[index] = 0;
 }
 
+void CudaStepper::skip(int64_t slot, int steps) {
+  const c10::DeviceGuard guard(model_->device());
+  int& position = positions_[static_cast<size_t>(slot)];
+  const std::vector<int64_t>& pages = pages_[static_cast<size_t>(slot)];
+  const int end = position + steps;
+  while (position < end) {
+    const size_t before = pages.size();
+    place_pages(slot);
+    if (pages.size() > before) pool_.fill_with_noise(pages.back());
+    // The first position of the next page.
+    position += std::min(cuda::kPagePositions - position % cuda::kPagePositions, end - position);
+  }
+  cuda::synchronize();  // LibTorch has filled them.
+}
+
 /// Makes sure that the slot's next position has a page.
 void CudaStepper::place_pages(int64_t slot) {
   const auto index = static_cast<size_t>(slot);
@@ -265,7 +280,7 @@ void CudaStepper::start(int columns) const {
 
 StepperFigures CudaStepper::figures() const {
   const int64_t overflows = results_.const_data_ptr<int>()[(1 + model_->generated_) * kMostColumns];
-  return {use_graphs_, static_cast<uint64_t>(overflows)};
+  return {use_graphs_, static_cast<uint64_t>(overflows), pool_.taken_bytes()};
 }
 
 void CudaStepper::launch_depth(int columns) const {

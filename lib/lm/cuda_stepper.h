@@ -30,6 +30,7 @@ class CudaStepper final : public Stepper {
   void grow(int64_t slots) override;
   void set_condition(int64_t slot, const at::Tensor& condition) override;
   void reset(int64_t slot) override;
+  void skip(int64_t slot, int steps) override;
   std::vector<StepResult> step(std::span<const StepRow> rows) override;
   [[nodiscard]] StepperFigures figures() const override;
 

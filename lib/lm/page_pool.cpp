@@ -26,7 +26,14 @@ int64_t PagePool::take() {
   }
   const int64_t page = free_.back();
   free_.pop_back();
+  ++taken_;
   return page;
+}
+
+void PagePool::fill_with_noise(int64_t page) const {
+  // Bytes below 64 leave a number's sign and uppermost exponent bit clear: none is infinite or too large.
+  constexpr int64_t kSmall = 64;
+  at::from_blob(reinterpret_cast<void*>(page), {page_bytes_}, options_.dtype(at::kByte)).random_(0, kSmall);
 }
 
 }  // namespace moshi::lm

@@ -25,6 +25,19 @@ void EagerStepper::set_condition(int64_t slot, const at::Tensor& condition) {
   conditions_[static_cast<size_t>(slot)] = condition.defined() ? condition.to(model_->dtype()) : condition;
 }
 
+void EagerStepper::skip(int64_t slot, int steps) {
+  // Keys and values are what the memory holds: zeros, or those of an earlier conversation.
+  state_.temporal.offsets[static_cast<size_t>(slot)] += steps;
+}
+
+StepperFigures EagerStepper::figures() const {
+  StepperFigures figures;
+  for (const auto* rings : {&state_.temporal.keys, &state_.temporal.values}) {
+    for (const at::Tensor& ring : *rings) figures.kv_bytes += ring.nbytes();
+  }
+  return figures;
+}
+
 StepInput EagerStepper::input_of(std::span<const StepRow> rows) const {
   std::vector<int64_t> slots;
   std::vector<int64_t> tokens;

@@ -37,6 +37,7 @@ struct StepResult {
 struct StepperFigures {
   bool graphs = false;     ///< Replays CUDA graphs.
   uint64_t overflows = 0;  ///< Activations cut to the largest f16, of int8 products on CUDA devices.
+  uint64_t kv_bytes = 0;   ///< Keys and values that conversations hold.
 };
 
 /// Conversations live in slots, which their owner hands out. Not thread-safe.
@@ -49,6 +50,8 @@ class Stepper {
   virtual void set_condition(int64_t slot, const at::Tensor& condition) = 0;
   /// Back to the start of a conversation.
   virtual void reset(int64_t slot) = 0;
+  /// Goes on as if the conversation had had `steps` steps more, with any keys and values.
+  virtual void skip(int64_t slot, int steps) = 0;
   /// One step of each row, all of different slots.
   virtual std::vector<StepResult> step(std::span<const StepRow> rows) = 0;
   [[nodiscard]] virtual StepperFigures figures() const = 0;
@@ -61,8 +64,9 @@ class EagerStepper final : public Stepper {
   void grow(int64_t slots) override;
   void set_condition(int64_t slot, const at::Tensor& condition) override;
   void reset(int64_t slot) override { state_.temporal.reset(slot); }
+  void skip(int64_t slot, int steps) override;
   std::vector<StepResult> step(std::span<const StepRow> rows) override;
-  [[nodiscard]] StepperFigures figures() const override { return {}; }
+  [[nodiscard]] StepperFigures figures() const override;
 
  private:
   [[nodiscard]] StepInput input_of(std::span<const StepRow> rows) const;

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // What the engine's thread does with a batch of frames.
+#include <ATen/record_function.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -51,15 +53,21 @@ void finish(LmFrameState& frame, const lm::StepResult& step) {
 
 void Context::run(Stage stage, std::span<Frame* const> batch) {
   switch (stage) {
-    case Stage::Encode:
+    case Stage::Encode: {
+      RECORD_USER_SCOPE("encode");
       with_errors("encoding", [&] { encode(batch); });
       break;
-    case Stage::Decode:
+    }
+    case Stage::Decode: {
+      RECORD_USER_SCOPE("decode");
       with_errors("decoding", [&] { decode(batch); });
       break;
-    case Stage::Step:
+    }
+    case Stage::Step: {
+      RECORD_USER_SCOPE("LM step");
       with_errors("the language model's step", [&] { step(batch); });
       break;
+    }
   }
 }
 
@@ -99,9 +107,10 @@ void Context::step(std::span<Frame* const> batch) {
 }
 
 void Context::restart(LmFrameState& frame) const {
-  lm_->stepper->reset(frame.slot);
-  if (frame.null_slot >= 0) {
-    lm_->stepper->reset(frame.null_slot);
+  for (const int64_t slot : {frame.slot, frame.null_slot}) {
+    if (slot < 0) continue;
+    lm_->stepper->reset(slot);
+    if (frame.history > 0) lm_->stepper->skip(slot, frame.history);
   }
   frame.ring.reset();
 }

@@ -15,6 +15,7 @@
 #include "lm/load.h"
 #include "runtime/cancellation.h"
 #include "runtime/device.h"
+#include "runtime/trace.h"
 
 namespace moshi::runtime {
 namespace {
@@ -146,6 +147,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
       codec_ = std::make_unique<CodecPart>(
           mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)),
           codec_info_.codebooks);
+      release_spare_memory(device_);
       return;
     }
     const auto files = checkpoint::TensorFiles::open(files_.mimi);
@@ -154,6 +156,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
         mimi::Codec::load(files_.config.mimi, files, device_, monitor(progress, cancel)),
         codec_info_.codebooks);
     codec_info_.codec_id = checkpoint::codec_id(files);
+    release_spare_memory(device_);  // What conversions took.
   };
   codec_load_.run([&] { with_errors("loading the codec", load); }, cancel);
 }
@@ -204,6 +207,7 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
     const c10::InferenceMode inference;
     const Precision precision = chosen_precision(options.precision);
     lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options.max_sessions);
+    release_spare_memory(device_);
   };
   bool first = false;
   lm_load_.run(
@@ -300,10 +304,15 @@ ContextStats Context::stats() const {
     const lm::StepperFigures figures = lm_->stepper->figures();
     stats.graphs = figures.graphs;
     stats.overflows = figures.overflows;
+    stats.kv_bytes = figures.kv_bytes;
   }
+  stats.memory_used_bytes = used_memory(device_);
+  stats.graph_captures = graph_captures();
   if (device_.is_cuda()) {
-    stats.device_allocations = static_cast<uint64_t>(
-        at::getDeviceAllocator(at::kCUDA)->getDeviceStats(device_.index()).num_device_alloc);
+    const auto allocator = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(device_.index());
+    stats.device_allocations = static_cast<uint64_t>(allocator.num_device_alloc);
+    stats.spare_bytes =
+        static_cast<uint64_t>(allocator.reserved_bytes[0].current - allocator.allocated_bytes[0].current);
   }
   return stats;
 }
@@ -312,6 +321,19 @@ double Context::measure_bandwidth() {
   double bandwidth = 0;
   engine_.call([&] { with_errors("measuring memory", [&] { bandwidth = read_bandwidth(device_); }); });
   return bandwidth;
+}
+
+void Context::trace(const std::string& path, const std::function<void()>& action) {
+  with_errors("tracing", [&] { prepare_trace(device_.is_cuda()); });
+  engine_.call([&] { with_errors("tracing", [&] { start_trace(device_.is_cuda()); }); });
+  std::exception_ptr error;
+  try {
+    action();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  engine_.call([&] { with_errors("writing " + path, [&] { stop_trace(path); }); });
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace moshi::runtime

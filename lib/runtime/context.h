@@ -48,6 +48,7 @@ struct LmFrameState : Frame {
   int64_t slot = -1;
   int64_t null_slot = -1;  ///< Second row of a guided session, else -1.
   Sampling sampling;
+  int history = 0;
   bool reset = false;
   lm::TokenRing ring;
   std::vector<int64_t> user_codes;
@@ -72,6 +73,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   [[nodiscard]] std::string token_text(int32_t token) const override;
   [[nodiscard]] ContextStats stats() const override;
   [[nodiscard]] double measure_bandwidth() override;
+  void trace(const std::string& path, const std::function<void()>& action) override;
 
   [[nodiscard]] Engine& engine() { return engine_; }
   [[nodiscard]] int threads() const { return threads_; }

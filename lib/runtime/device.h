@@ -19,7 +19,17 @@ std::string device_name(at::Device device);
 /// Free memory of a device in bytes.
 uint64_t free_memory(at::Device device);
 
-/// Bytes a second a device reads from its memory: the best of a few sums over a large tensor.
+/// Memory of a device in use by all programs; of the CPU's, what this process has.
+uint64_t used_memory(at::Device device);
+
+/// Gives memory back to the device that LibTorch keeps for later.
+void release_spare_memory(at::Device device);
+
+/// How many CUDA graphs this process has made.
+uint64_t graph_captures();
+
+/// Bytes a second a device reads from its memory: the best of a few passes over far more than any cache
+/// holds.
 double read_bandwidth(at::Device device);
 
 /// Runs `action` and turns what LibTorch throws into Error: NoSpace for exhausted memory, else Failed

@@ -82,13 +82,15 @@ void Engine::prepare(Frame& frame) {
 }
 
 void Engine::submit(Frame& frame) {
+  bool held = false;
   {
     const std::lock_guard lock(mutex_);
     frame.submitted_ = Frame::Clock::now();
     frame.error_ = nullptr;
     frame.phase_ = Frame::Phase::Submitted;
+    held = holds_ > 0;
   }
-  work_.notify_all();
+  if (!held) work_.notify_all();  // The end of the hold says so once for all.
 }
 
 void Engine::await(Frame& frame, const Cancellation* cancel) {

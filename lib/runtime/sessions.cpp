@@ -175,6 +175,7 @@ std::unique_ptr<LmSession> Context::open_lm(const LmSessionOptions& options) {
   const auto frame = std::make_shared<LmFrameState>(
       options.live, lm::TokenRing(config.delays, part.model.generated(), config.text_card, config.card));
   frame->sampling = options.sampling;
+  frame->history = options.history;
   frame->reset = true;
   if (frame->sampling.seed == 0) {
     frame->sampling.seed = random_seed();

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "../chi_square.h"
 #include "kernels.h"
 #include "lm/sampling.h"
 
@@ -67,19 +68,8 @@ TEST_F(ChooseKernel, FrequenciesAreTheSoftmaxOfTheTopK) {
     choices.push_back({true, 0.9F, kTopK, static_cast<uint64_t>(i + 1), i % 50});
   for (const int token : chosen(logits.expand({kDraws, kCard}), choices, 2, kDraws))
     ++counts[static_cast<size_t>(token)];
-  at::Tensor probabilities = at::softmax(logits.to(at::kDouble) / 0.9, 0);
-  const auto [top, indices] = probabilities.topk(kTopK);
-  probabilities = at::zeros({kCard}, at::kDouble).scatter(0, indices, top / top.sum());
-  double chi_square = 0;
-  for (int token = 0; token < kCard; ++token) {
-    const double expected = probabilities[token].item<double>() * kDraws;
-    if (expected == 0) {
-      EXPECT_EQ(counts[static_cast<size_t>(token)], 0);
-    } else {
-      chi_square += std::pow(counts[static_cast<size_t>(token)] - expected, 2) / expected;
-    }
-  }
-  EXPECT_LT(chi_square, 31.26);  // 11 degrees of freedom, one in a thousand.
+  const at::Tensor probabilities = top_k_softmax(logits, 0.9, kTopK);
+  EXPECT_LT(chi_square(counts, probabilities, kDraws), 31.26);  // 11 degrees of freedom, one in a thousand.
 }
 
 TEST_F(ChooseKernel, GuidesByTheNullColumn) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "../chi_square.h"
 #include "checkpoint/config.h"
 #include "lm/cuda_stepper.h"
 #include "lm/token_ring.h"
@@ -151,6 +152,84 @@ TEST_P(CudaStepperTest, SaysTheSameInAnyCompany) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaStepperTest, testing::Values(kMoshi, kOther));
+
+/// Draws the first step of a conversation of kMoshi over and over: all from the same logits.
+void expect_frequencies_of_the_top_k_softmax(Stepper& stepper, int draws) {
+  constexpr float kTemperature = 0.9F;
+  constexpr int kTopK = 12;
+  constexpr double kOneInAThousand = 31.26;  // 11 degrees of freedom.
+  const Model exact(kMoshi, at::kCPU);
+  const checkpoint::LmConfig& config = exact.config.lm;
+  stepper.grow(kMostColumns);
+  // Of text, or of the first codebook behind greedy text.
+  const auto counts_of = [&](size_t stream, int card) {
+    std::vector<int> counts(static_cast<size_t>(card));
+    std::vector<StepRow> rows(kMostColumns);
+    for (int draw = 0; draw < draws; draw += kMostColumns) {
+      for (int i = 0; i < kMostColumns; ++i) {
+        StepRow& row = rows[static_cast<size_t>(i)];
+        row.slot = i;
+        row.tokens.assign(static_cast<size_t>(config.n_q) + 1, config.card);
+        row.tokens.front() = config.text_card;
+        row.text = row.audio = {kTemperature, kTopK, static_cast<uint64_t>(draw + i + 1), 0};
+        if (stream > 0) row.text.temperature = 0;
+        stepper.reset(i);
+      }
+      for (const StepResult& result : stepper.step(rows)) {
+        ++counts[static_cast<size_t>(result.tokens[stream])];
+      }
+    }
+    return counts;
+  };
+  const auto logits_behind = [&](int64_t text) {
+    at::Tensor codes = at::zeros({1, config.n_q + 1, 1}, at::kLong);
+    codes[0][0][0] = text;
+    return exact.model.forward(codes, {}, false);
+  };
+  const at::Tensor text = logits_behind(0).text[0][0][0];
+  EXPECT_LT(chi_square(counts_of(0, config.text_card_out), top_k_softmax(text, kTemperature, kTopK), draws),
+            kOneInAThousand);
+  const at::Tensor audio = logits_behind(text.argmax().item<int64_t>()).audio[0][0][0];
+  EXPECT_LT(chi_square(counts_of(1, config.card), top_k_softmax(audio, kTemperature, kTopK), draws),
+            kOneInAThousand);
+}
+
+TEST(EagerStepperTest, DrawsFromTheSoftmaxOfTheTopK) {
+  Model model(kMoshi, at::kCPU);
+  EagerStepper stepper(model.model);
+  expect_frequencies_of_the_top_k_softmax(stepper, 40 * kMostColumns);
+}
+
+using CudaStepperDraws = OnGpu;
+
+TEST_F(CudaStepperDraws, FromTheSoftmaxOfTheTopKInTheGraph) {
+  Model model(kMoshi, gpu);
+  CudaStepper stepper(model.model, true);
+  expect_frequencies_of_the_top_k_softmax(stepper, 1563 * kMostColumns);
+}
+
+using CudaStepperSkip = OnGpu;
+
+TEST_F(CudaStepperSkip, TakesPagesAndGoesOn) {
+  Model model(kOther, gpu);  // A context of 300 positions: five pages.
+  CudaStepper stepper(model.model, true);
+  Talk talk(model.config, stepper, 2);
+  talk.step({0}, 0, 0);
+  const uint64_t page = stepper.figures().kv_bytes;
+  stepper.skip(1, 130);
+  EXPECT_EQ(stepper.figures().kv_bytes, 4 * page);
+  stepper.skip(1, 170);
+  EXPECT_EQ(stepper.figures().kv_bytes, 6 * page);
+  for (int time = 0; time < 20; ++time) {
+    for (const int64_t token : talk.step({0, 1}, time, 0).back()) {
+      EXPECT_GE(token, 0);
+      EXPECT_LT(token, model.config.lm.text_card);
+    }
+  }
+  EXPECT_EQ(stepper.figures().kv_bytes, 6 * page);
+  stepper.reset(1);
+  EXPECT_EQ(stepper.figures().kv_bytes, page);
+}
 
 /// The warnings given while it lives.
 class Warnings {

@@ -45,7 +45,11 @@ def _made(path, make):
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             scratch = Path(scratch, path.name)
             make(scratch)
-            scratch.rename(path)
+            try:
+                scratch.rename(path)
+            except OSError:  # another process may have been first
+                if not path.exists():
+                    raise
     return path
 
 

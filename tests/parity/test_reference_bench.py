@@ -17,7 +17,7 @@ def test_compares_on_the_cpu():
          "--batch", "1,2", "--frames", "3", "--command", TOOL, "--json"],
         capture_output=True, text=True, env=ENVIRONMENT | {"NO_TORCH_COMPILE": "1", "PATH": os.environ["PATH"]})
     assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["batch"] for result in results] == [1, 2]
     for result in results:
         for stage in ("encode", "lm", "decode", "frame"):

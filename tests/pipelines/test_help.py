@@ -49,8 +49,34 @@ def test_bench():
             assert 0 < entry[stage]["median_ms"] <= entry[stage]["p99_ms"] <= entry[stage]["max_ms"]
         assert set(entry["alone"]) == {"encode", "lm", "decode"}
         assert entry["frame"]["median_ms"] >= entry["lm"]["median_ms"]
-    assert result["bytes"]["lm_weights"] > 0
+        assert entry["allocations"] == entry["captures"] == 0
+        assert 20 <= entry["positions"] < 20 + 64
+        memory = entry["memory"]
+        assert memory["used"] == sum(memory[part] for part in ("weights", "slots", "kv", "other"))
+    assert result["bytes"]["lm_weights"] > 0 and result["context"] == 20
     assert len(tool.succeed("bench", "--model", tool.DEMO, "--frames", "2", "--json").splitlines()) == 1
+
+
+def test_bench_at_a_full_context():
+    config = json.loads((tool.DEMO / "config.json").read_text())
+    text = tool.succeed("bench", "--model", tool.DEMO, "--frames", "5", "--context", config["context"], "--json")
+    assert json.loads(text)["batches"][0]["positions"] == config["context"]
+
+
+def test_bench_compares_precisions():
+    text = tool.succeed("bench", "--model", tool.DEMO, "--precision", "int8", "--frames", "2", "--agreement", "100", "--json")
+    agreement = json.loads(text)["agreement"]
+    assert agreement["precisions"] == ["f32", "int8"]
+    assert agreement["text"]["count"] == 100
+    assert 0.8 < agreement["audio"]["same"] <= 1 and agreement["audio"]["largest_margin_of_another"] < 0.5
+
+
+def test_bench_writes_a_trace(tmp_path):
+    tool.succeed("bench", "--model", tool.DEMO, "--frames", "2", "--trace", tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert {"encode", "LM step", "decode"} <= {event["name"] for event in events}
+    done = tool.run("bench", "--model", tool.DEMO, "--frames", "2", "--trace", tmp_path / "none" / "trace.json")
+    assert done.returncode == 3 and "expected a place for the trace" in done.stderr
 
 
 @pytest.mark.parametrize("given, found", [((), "none"), (("tlak", "a.wav"), "tlak")])

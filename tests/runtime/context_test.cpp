@@ -11,6 +11,7 @@
 #include <fstream>
 #include <future>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -372,6 +373,46 @@ TEST_F(ContextTest, StatsTellSizes) {
   EXPECT_GT(stats.codec_weight_bytes, 0U);
   // Two layers, keys and values, 32 floats.
   EXPECT_EQ(stats.kv_page_bytes, 2U * 2 * 32 * 4);
+}
+
+TEST_F(ContextTest, ConversationsCanHaveAHistory) {
+  const auto context = loaded();
+  // As long as the context, or longer, and begun anew in between.
+  for (const int history : {5, 12, 100}) {
+    LmSessionOptions with;
+    with.history = history;
+    const auto session = context->open_lm(with);
+    const std::vector<uint16_t> codes(static_cast<size_t>(context->lm().user_codebooks), 3);
+    LmFrame frame;
+    for (int step = 0; step < 30; ++step) {
+      if (step == 15) session->reset();
+      session->submit(codes);
+      session->await(frame);
+      EXPECT_EQ(frame.ready, step % 15 >= context->lm().max_delay);
+    }
+  }
+  EXPECT_GE(context->stats().kv_bytes, 12 * context->stats().kv_page_bytes);
+  EXPECT_GT(context->stats().memory_used_bytes, context->stats().lm_weight_bytes);
+}
+
+TEST_F(ContextTest, TracesWhatRuns) {
+  const auto context = loaded();
+  const auto session = context->open_encoder();
+  const std::filesystem::path file = directory / "trace.json";
+  context->trace(file.string(), [&] {
+    const std::vector<float> pcm(static_cast<size_t>(context->codec().frame_size));
+    std::vector<uint16_t> codes(static_cast<size_t>(context->codec().codebooks));
+    session->submit(pcm);
+    session->await(codes);
+  });
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  EXPECT_NE(text.str().find("\"encode\""), std::string::npos);
+  EXPECT_EQ(code_of([&] { context->trace((directory / "none" / "trace.json").string(), [] {}); }),
+            ErrorCode::NotFound);
+  EXPECT_EQ(
+      message_of([&] { context->trace(file.string(), [] { throw Error(ErrorCode::Failed, "mine"); }); }),
+      "mine");
 }
 
 TEST(Devices, TheCpuIsLastAndUsable) {

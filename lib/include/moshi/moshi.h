@@ -195,6 +195,8 @@ struct LmSessionOptions {
   Sampling sampling;
   Conditions conditions;
   bool live = false;  ///< Live sessions may wait `batch-window` for each other; offline ones yield.
+  /// Positions the conversation has behind it when it begins, of noise: for measuring at a length.
+  int history = 0;
 };
 
 /// Result of one step. Undelayed: the tokens of one output frame.
@@ -241,7 +243,11 @@ struct ContextStats {
   uint64_t encoder_slot_bytes = 0;
   uint64_t decoder_slot_bytes = 0;
   uint64_t kv_page_bytes = 0;       ///< One position of the temporal KV of one session.
+  uint64_t kv_bytes = 0;            ///< Temporal KV that conversations hold now.
+  uint64_t memory_used_bytes = 0;   ///< Of the device, by whomever; of the CPU's memory, by this process.
+  uint64_t spare_bytes = 0;         ///< Taken from the device, and not in use.
   uint64_t device_allocations = 0;  ///< Device memory segments taken since the context was created.
+  uint64_t graph_captures = 0;      ///< CUDA graphs this process has made.
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that
@@ -287,6 +293,9 @@ class ExecutionContext {
   [[nodiscard]] virtual ContextStats stats() const = 0;
   /// Bytes a second the device reads from its memory, measured now on the engine's thread (a second or two).
   [[nodiscard]] virtual double measure_bandwidth() = 0;
+  /// Runs `action`, and writes what the engine's thread and the device did meanwhile to `path`, as a Chrome
+  /// trace (chrome://tracing, Perfetto). One at a time in a process.
+  virtual void trace(const std::string& path, const std::function<void()>& action) = 0;
 };
 
 /// A word of the text stream with its place on the output's time line, in nanoseconds.
