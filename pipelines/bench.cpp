@@ -201,8 +201,7 @@ void run(const BenchOptions& options) {
   const double codec_seconds =
       seconds([&] { context->load_codec(progress_handler(progress, "loading the codec")); });
   const double lm_seconds = seconds([&] {
-    context->load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
-                     progress_handler(progress, "loading the language model"));
+    context->load_lm(lm_options(options), progress_handler(progress, "loading the language model"));
   });
   progress.clear();
 
@@ -221,6 +220,7 @@ void run(const BenchOptions& options) {
                          {"device", stats.device},
                          {"device_name", stats.device_name},
                          {"precision", stats.precision},
+                         {"kv_precision", stats.kv_precision},
                          {"graphs", stats.graphs},
                          {"threads", options.threads},
                          {"frames", options.frames},

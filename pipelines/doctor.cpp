@@ -79,8 +79,7 @@ void examine_files(const CommonOptions& options, ordered_json& report) {
 FrameTimes measure_frames(moshi::ExecutionContext& context, const CommonOptions& options,
                           Progress& progress) {
   context.load_codec(progress_handler(progress, "loading the codec"));
-  context.load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
-                  progress_handler(progress, "loading the language model"));
+  context.load_lm(lm_options(options), progress_handler(progress, "loading the language model"));
   Callers caller(context, 1);
   FrameTimes times;
   for (int i = 0; i < kWarmUpFrames; ++i) caller.frame(times);

@@ -38,8 +38,7 @@ void run(const ForwardOptions& options) {
 
   OutputFile output(options.output);
   Progress progress(options.quiet);
-  context->load_lm({.precision = moshi::parse_precision(options.precision), .text = false},
-                   progress_handler(progress, "loading"));
+  context->load_lm(lm_options(options), progress_handler(progress, "loading"));
   auto result =
       context->forward(codes.values, static_cast<int>(batch), static_cast<int>(steps), options.streaming);
   clear_masked(result.logits, result.mask);

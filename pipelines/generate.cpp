@@ -57,10 +57,9 @@ void run(const GenerateOptions& options) {
 
   OutputFile output(options.output);
   Progress progress(options.quiet);
-  context->load_lm({.precision = moshi::parse_precision(options.precision),
-                    .max_sessions = static_cast<int>(batch),
-                    .text = false},
-                   progress_handler(progress, "loading"));
+  moshi::LmOptions load = lm_options(options);
+  load.max_sessions = static_cast<int>(batch);
+  context->load_lm(load, progress_handler(progress, "loading"));
   moshi::Sampling sampling = lm.sampling;
   sampling.greedy = options.greedy;
   sampling.seed = options.seed;

@@ -15,6 +15,12 @@ std::string check_device(const std::string& name) {
 
 }  // namespace
 
+moshi::LmOptions lm_options(const CommonOptions& options) {
+  return {.precision = moshi::parse_precision(options.precision),
+          .text = false,
+          .kv_precision = moshi::parse_kv_precision(options.kv_precision)};
+}
+
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--model", options.model,
@@ -26,6 +32,11 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->capture_default_str();
   command.add_option("--precision", options.precision, "The language model's: auto, f32, bf16 or int8")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
+      ->capture_default_str();
+  command
+      .add_option("--kv-precision", options.kv_precision,
+                  "What conversations are remembered in: auto (as computed) or int8, half the memory")
+      ->check(CLI::IsMember({"auto", "int8"}))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU computing threads")
       ->check(CLI::Range(1, 1024))

@@ -14,6 +14,7 @@ struct CommonOptions {
   std::string model;
   std::string device = "auto";
   std::string precision = "auto";
+  std::string kv_precision = "auto";
   int threads = 1;
   bool quiet = false;
   bool json = false;
@@ -26,6 +27,9 @@ struct SamplingOptions {
   double cfg_coef = 0;  // 0: as the checkpoint says
   std::vector<std::string> conditions;
 };
+
+/// What the language model is loaded with: without the text of tokens, any number of sessions.
+moshi::LmOptions lm_options(const CommonOptions& options);
 
 /// Adds the common options to `command`; `options` must outlive the parse.
 void add_common_options(CLI::App& command, CommonOptions& options);

@@ -49,6 +49,7 @@ std::string conditions_text(const moshi::Conditions& conditions) {
 GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, uint64_t seed) {
   GstElement* model = pipeline.add_model_element("moshilm", options);
   set_property(model, "precision", options.precision);
+  set_property(model, "kv-precision", options.kv_precision);
   set_property(model, "greedy", options.greedy ? "true" : "false");
   set_property(model, "seed", std::to_string(seed));
   if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));

@@ -14,6 +14,7 @@ enum : guint {
   PROP_GREEDY,
   PROP_SEED,
   PROP_PRECISION,
+  PROP_KV_PRECISION,
   PROP_CFG_COEF,
   PROP_CONDITIONS,
   PROP_FIRST_FRAME,
@@ -66,6 +67,10 @@ void LmProperties::install(GObjectClass* object_class) {
   add(PROP_PRECISION,
       enumerated("precision", "Precision", "Numeric precision of the language model. Takes effect in NULL",
                  precision_type(), static_cast<gint>(moshi::Precision::Auto), flags_null));
+  add(PROP_KV_PRECISION,
+      enumerated("kv-precision", "Precision of keys and values",
+                 "What conversations are remembered in. Takes effect in NULL", kv_precision_type(),
+                 static_cast<gint>(moshi::KvPrecision::Auto), flags_null));
   add(PROP_CFG_COEF,
       g_param_spec_float("cfg-coef", "Guidance",
                          "Coefficient of classifier-free guidance; 1: off; -1: as the model says", -1, 100,
@@ -116,6 +121,9 @@ bool LmProperties::set(guint id, const GValue* value) {
     case PROP_PRECISION:
       precision_ = static_cast<moshi::Precision>(g_value_get_enum(value));
       return true;
+    case PROP_KV_PRECISION:
+      kv_precision_ = static_cast<moshi::KvPrecision>(g_value_get_enum(value));
+      return true;
     case PROP_CFG_COEF:
       cfg_coef_ = g_value_get_float(value);
       return true;
@@ -164,6 +172,9 @@ bool LmProperties::get(guint id, GValue* value) const {
     case PROP_PRECISION:
       g_value_set_enum(value, static_cast<gint>(precision_));
       return true;
+    case PROP_KV_PRECISION:
+      g_value_set_enum(value, static_cast<gint>(kv_precision_));
+      return true;
     case PROP_CFG_COEF:
       g_value_set_float(value, cfg_coef_);
       return true;
@@ -191,6 +202,7 @@ moshi::LmOptions LmProperties::load_options() const {
   const ObjectLock lock(element_);
   moshi::LmOptions options;
   options.precision = precision_;
+  options.kv_precision = kv_precision_;
   options.max_sessions = max_sessions_;
   return options;
 }

@@ -42,6 +42,7 @@ class LmProperties {
   bool greedy_ = false;
   guint64 seed_ = 0;
   moshi::Precision precision_ = moshi::Precision::Auto;
+  moshi::KvPrecision kv_precision_ = moshi::KvPrecision::Auto;
   GstStructure* conditions_ = nullptr;
   FirstFrame first_frame_ = FirstFrame::Repeat;
   LatePolicy late_policy_ = LatePolicy::CatchUp;

@@ -25,6 +25,15 @@ GType precision_type() {
   return type;
 }
 
+GType kv_precision_type() {
+  static const GEnumValue values[] = {
+      {static_cast<gint>(moshi::KvPrecision::Auto), "As they are computed", "auto"},
+      {static_cast<gint>(moshi::KvPrecision::Int8), "8-bit integers, half the memory", "int8"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstMoshiKvPrecision", values);
+  return type;
+}
+
 GType first_frame_type() {
   static const GEnumValue values[] = {
       {static_cast<gint>(FirstFrame::Repeat), "Step the first frame twice, so that no input is lost",

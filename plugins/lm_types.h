@@ -19,6 +19,7 @@ enum class LatePolicy {
 };
 
 GType precision_type();
+GType kv_precision_type();
 GType first_frame_type();
 GType late_policy_type();
 

@@ -11,6 +11,16 @@ namespace {
 constexpr std::array kPrecisions = {std::pair{"auto", Precision::Auto}, std::pair{"f32", Precision::F32},
                                     std::pair{"bf16", Precision::BF16}, std::pair{"int8", Precision::Int8}};
 
+constexpr std::array kKvPrecisions = {std::pair{"auto", KvPrecision::Auto},
+                                      std::pair{"int8", KvPrecision::Int8}};
+
+template <typename Names, typename Value>
+std::string name_of(const Names& names, Value value) {
+  for (const auto& [name, known] : names)
+    if (value == known) return name;
+  return "auto";
+}
+
 }  // namespace
 
 Precision parse_precision(const std::string& name) {
@@ -20,10 +30,15 @@ Precision parse_precision(const std::string& name) {
               "precision: expected auto, f32, bf16 or int8, found \"" + checkpoint::printable(name) + "\"");
 }
 
-std::string to_string(Precision precision) {
-  for (const auto& [name, known] : kPrecisions)
-    if (precision == known) return name;
-  return "auto";
+std::string to_string(Precision precision) { return name_of(kPrecisions, precision); }
+
+KvPrecision parse_kv_precision(const std::string& name) {
+  for (const auto& [known, precision] : kKvPrecisions)
+    if (name == known) return precision;
+  throw Error(ErrorCode::Settings,
+              "kv-precision: expected auto or int8, found \"" + checkpoint::printable(name) + "\"");
 }
+
+std::string to_string(KvPrecision precision) { return name_of(kKvPrecisions, precision); }
 
 }  // namespace moshi

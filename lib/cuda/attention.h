@@ -14,14 +14,30 @@ constexpr int kPagePositions = 64;
 /// Positions that one block attends to; a longer past is split, by its length alone.
 constexpr int kSplitPositions = 128;
 
-/// Keys and values of all conversations, in pages `[layer][key, value][head][kPagePositions][head dim]`; each
+/// What keys and values are kept as. Int8: each head's vector of a position as value / scale + 128, with an
+/// f32 scale of its own.
+enum class Stored { F32, BF16, Int8 };
+
+/// Bytes of one head's keys (or values) in a page: [kPagePositions][head dim], then Int8's scales
+/// [kPagePositions].
+[[nodiscard]] constexpr int64_t bytes_of_head(Stored stored, int head_dim) {
+  const int of_vector = stored == Stored::F32    ? head_dim * 4
+                        : stored == Stored::BF16 ? head_dim * 2
+                                                 : head_dim + static_cast<int>(sizeof(float));
+  return static_cast<int64_t>(kPagePositions) * of_vector;
+}
+
+/// Keys and values of all conversations, in pages `[layer][key, value][head]` of bytes_of_head() each; each
 /// conversation's pages in the order of its ring of positions.
 struct Pages {
   const int64_t* table = nullptr;  ///< [slots, pages_a_slot]: addresses of pages, in device memory.
   int pages_a_slot = 0;
-  bool bf16 = false;  ///< Else f32.
-  int heads = 0;      ///< Of keys and values.
+  Stored stored = Stored::F32;
+  int heads = 0;  ///< Of keys and values.
   int head_dim = 0;
+  /// All but the newest position was there before the kernels that may still run: can be read before they
+  /// end.
+  bool settled = false;
 };
 
 enum class Rotation { None, Interleaved, Halves };

@@ -37,14 +37,8 @@ std::string CudaStepper::obstacle(const checkpoint::LmConfig& config) {
   return found;
 }
 
-CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
-    : model_(&model),
-      use_graphs_(graphs),
-      element_(cuda::Element::F32),
-      pool_(model.config_.temporal.num_layers,
-            model.config_.temporal.num_heads / model.config_.temporal.kv_repeat,
-            model.config_.temporal.dim / model.config_.temporal.num_heads,
-            at::TensorOptions(model.dtype()).device(model.device())) {
+CudaStepper::CudaStepper(LanguageModel& model, bool graphs, int sessions)
+    : model_(&model), use_graphs_(graphs), element_(cuda::Element::F32) {
   const checkpoint::LmConfig& config = model.config_;
   model.temporal_.tile();
   model.text_linear_.tile();
@@ -55,7 +49,9 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
 
   const at::Device device = model.device();
   tokens_ = at::zeros({2 + model.generated_, kMostColumns}, at::TensorOptions(at::kInt).device(device));
-  temporal_.emplace(model.temporal_, element_, model.dtype() == at::kBFloat16, overflows(), device);
+  temporal_.emplace(model.temporal_, element_, overflows(), device);
+  pool_.emplace(temporal_->page_bytes(), device);
+  pool_->reserve(std::max(1, sessions));
   out_norm_ = parameters_.norm(model.out_norm_);
   text_bias_ = parameters_.floats(model.text_linear_.bias());
   hidden_ = column_buffer(config.temporal.dim, operand_of(element_), device);
@@ -73,14 +69,15 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs)
   const auto bytes = static_cast<int64_t>(sizeof(Staging) + sizeof(int) * kMostColumns * (config.n_q + 1));
   staging_ = at::zeros({bytes}, tokens_.options().dtype(at::kByte));
   staged_ = pinned(staging_);
-  grow(kFirstSlots);
+  // A guided conversation takes two.
+  grow(std::max<int64_t>(kFirstSlots, int64_t{2} * sessions));
 }
 
 void CudaStepper::make_depth() {
   const checkpoint::TransformerConfig& config = model_->config_.depth;
   const auto ints = tokens_.options();
   model_->depth_->tile();
-  depth_.emplace(*model_->depth_, element_, model_->dtype() == at::kBFloat16, overflows(), model_->device());
+  depth_.emplace(*model_->depth_, element_, overflows(), model_->device());
   for (size_t k = 0; k < model_->linears_.size(); ++k) {
     cuda::Norm none;
     none.none = true;
@@ -92,12 +89,12 @@ void CudaStepper::make_depth() {
   depth_slots_ = at::arange(kMostColumns, ints);
   depth_positions_ =
       at::arange(model_->config_.dep_q, ints).unsqueeze(1).expand({-1, kMostColumns}).contiguous();
-  const PagePool page(config.num_layers, config.num_heads / config.kv_repeat, config.dim / config.num_heads,
-                      at::TensorOptions(model_->dtype()));
-  depth_pages_ = at::zeros({kMostColumns, page.page_bytes()}, ints.dtype(at::kByte));
-  depth_page_table_ = at::arange(kMostColumns, ints.dtype(at::kLong)) * page.page_bytes() +
+  const int64_t page_bytes = depth_->page_bytes();
+  depth_pages_ = at::zeros({kMostColumns, page_bytes}, ints.dtype(at::kByte));
+  depth_page_table_ = at::arange(kMostColumns, ints.dtype(at::kLong)) * page_bytes +
                       reinterpret_cast<int64_t>(depth_pages_.data_ptr());
-  depth_->set_pages(depth_page_table_.const_data_ptr<int64_t>(), 1);
+  // The kernels of a step read what those of the step before wrote.
+  depth_->set_pages(depth_page_table_.const_data_ptr<int64_t>(), 1, /*settled=*/false);
 }
 
 void CudaStepper::make_tables() {
@@ -133,7 +130,7 @@ void CudaStepper::grow(int64_t slots) {
   page_table_ = more(page_table_, pages, at::kLong);
   page_mirror_ = page_table_.cpu().pin_memory();
   if (!model_->conditions_.empty()) conditions_ = more(conditions_, config.dim, at::kFloat);
-  temporal_->set_pages(page_table_.const_data_ptr<int64_t>(), static_cast<int>(pages));
+  temporal_->set_pages(page_table_.const_data_ptr<int64_t>(), static_cast<int>(pages), /*settled=*/true);
   pages_.resize(static_cast<size_t>(wanted));
   positions_.resize(static_cast<size_t>(wanted), 0);
   cuda::synchronize();  // What LibTorch computed is there for every stream.
@@ -149,7 +146,8 @@ void CudaStepper::set_condition(int64_t slot, const at::Tensor& condition) {
 
 void CudaStepper::reset(int64_t slot) {
   const auto index = static_cast<size_t>(slot);
-  for (const int64_t page : pages_[index]) pool_.give_back(page);
+  if (!pages_[index].empty()) --conversations_;
+  for (const int64_t page : pages_[index]) pool_->give_back(page);
   pages_[index].clear();
   positions_[index] = 0;
 }
@@ -161,25 +159,44 @@ void CudaStepper::skip(int64_t slot, int steps) {
   const int end = position + steps;
   while (position < end) {
     const size_t before = pages.size();
-    place_pages(slot);
-    if (pages.size() > before) pool_.fill_with_noise(pages.back());
+    place_page(slot);
+    if (pages.size() > before) pool_->fill_with_noise(pages.back());
     // The first position of the next page.
     position += std::min(cuda::kPagePositions - position % cuda::kPagePositions, end - position);
   }
   cuda::synchronize();  // LibTorch has filled them.
 }
 
-/// Makes sure that the slot's next position has a page.
-void CudaStepper::place_pages(int64_t slot) {
+/// Whether the slot's next position has a page.
+bool CudaStepper::has_page(int64_t slot) const {
   const auto index = static_cast<size_t>(slot);
   const int ring = positions_[index] % model_->config_.temporal.context;
-  const auto page = static_cast<size_t>(ring / cuda::kPagePositions);
-  if (page < pages_[index].size()) return;
-  pages_[index].push_back(pool_.take());
+  return static_cast<size_t>(ring / cuda::kPagePositions) < pages_[index].size();
+}
+
+/// Makes sure of it.
+void CudaStepper::place_page(int64_t slot) {
+  if (has_page(slot)) return;
+  const auto index = static_cast<size_t>(slot);
+  const size_t page = pages_[index].size();
+  if (page == 0) ++conversations_;
+  pages_[index].push_back(pool_->take());
   const int64_t place = slot * page_table_.size(1) + static_cast<int64_t>(page);
   int64_t* mirrored = page_mirror_.mutable_data_ptr<int64_t>() + place;
   *mirrored = pages_[index].back();
   stream_.copy(page_table_.mutable_data_ptr<int64_t>() + place, mirrored, sizeof(int64_t));
+}
+
+/// While the device computes: memory for pages that the next step needs, and for those that conversations may
+/// need soon, which can be all at once.
+void CudaStepper::prepare_pages(std::span<const StepRow> rows) {
+  int64_t due = 0;
+  for (const StepRow& row : rows) {
+    if (!has_page(row.slot)) ++due;
+    if (row.null_slot >= 0 && !has_page(row.null_slot)) ++due;
+  }
+  pool_->reserve(due);
+  pool_->keep_ready(conversations_);
 }
 
 // ------------------------------------------------------------------------------------------ the step
@@ -194,7 +211,7 @@ void CudaStepper::stage(std::span<const StepRow> rows, int columns) {
   const size_t streams = static_cast<size_t>(model_->config_.n_q) + 1;
   int column = 0;
   const auto place = [&](int64_t slot, const StepRow& row) {
-    place_pages(slot);
+    place_page(slot);
     staging->slots[column] = static_cast<int>(slot);
     staging->positions[column] = positions_[static_cast<size_t>(slot)]++;
     int* tokens = staging->tokens + static_cast<size_t>(column) * streams;
@@ -222,6 +239,7 @@ void CudaStepper::stage(std::span<const StepRow> rows, int columns) {
 std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
   const c10::DeviceGuard guard(model_->device());
   std::vector<StepResult> results;
+  const std::span<const StepRow> all = rows;
   while (!rows.empty()) {
     // As many conversations as find a column, guided ones two.
     size_t count = 0;
@@ -235,6 +253,7 @@ std::vector<StepResult> CudaStepper::step(std::span<const StepRow> rows) {
     columns = *std::lower_bound(std::begin(kBatches), std::end(kBatches), columns);
     stage(rows.first(count), columns);
     start(columns);
+    prepare_pages(all);
     stream_.copy(results_.data_ptr(), tokens_.data_ptr(), tokens_.nbytes());
     stream_.copy(head_results_.data_ptr(), heads_.data_ptr(), heads_.nbytes());
     stream_.wait();
@@ -280,7 +299,7 @@ void CudaStepper::start(int columns) const {
 
 StepperFigures CudaStepper::figures() const {
   const int64_t overflows = results_.const_data_ptr<int>()[(1 + model_->generated_) * kMostColumns];
-  return {use_graphs_, static_cast<uint64_t>(overflows), pool_.taken_bytes()};
+  return {use_graphs_, static_cast<uint64_t>(overflows), pool_->taken_bytes()};
 }
 
 void CudaStepper::launch_depth(int columns) const {

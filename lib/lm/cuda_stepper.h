@@ -25,8 +25,8 @@ class CudaStepper final : public Stepper {
   static std::string obstacle(const checkpoint::LmConfig& config);
 
   /// Takes `model`, on the current CUDA device, over: its matrices become tiles. `graphs`: capture them, else
-  /// launch each kernel.
-  CudaStepper(LanguageModel& model, bool graphs);
+  /// launch each kernel. `sessions`: see make_stepper().
+  CudaStepper(LanguageModel& model, bool graphs, int sessions = 0);
   void grow(int64_t slots) override;
   void set_condition(int64_t slot, const at::Tensor& condition) override;
   void reset(int64_t slot) override;
@@ -41,7 +41,9 @@ class CudaStepper final : public Stepper {
   void make_tables();
   void make_depth();
 
-  void place_pages(int64_t slot);
+  [[nodiscard]] bool has_page(int64_t slot) const;
+  void place_page(int64_t slot);
+  void prepare_pages(std::span<const StepRow> rows);
   void stage(std::span<const StepRow> rows, int columns);
   void capture();
   void start(int columns) const;
@@ -58,8 +60,9 @@ class CudaStepper final : public Stepper {
   cuda::Stream stream_;
   cuda::Element element_;
   CudaParameters parameters_;
-  PagePool pool_;
+  std::optional<PagePool> pool_;
   std::vector<std::vector<int64_t>> pages_;  ///< Of each slot.
+  int64_t conversations_ = 0;                ///< Slots that have pages.
   std::vector<int> positions_;               ///< Of each slot.
   at::Tensor page_table_;                    ///< int64 [slots, pages a slot].
   at::Tensor page_mirror_;                   ///< The same, pinned.

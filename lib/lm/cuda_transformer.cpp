@@ -86,14 +86,18 @@ std::string CudaTransformer::obstacle(const std::string& part, const Transformer
   return {};
 }
 
-CudaTransformer::CudaTransformer(const nn::Transformer& model, cuda::Element element, bool bf16_keys,
-                                 int* overflows, at::Device device)
+CudaTransformer::CudaTransformer(const nn::Transformer& model, cuda::Element element, int* overflows,
+                                 at::Device device)
     : model_(&model), element_(element), overflows_(overflows) {
   const TransformerConfig& config = model.config();
   const int head_dim = config.dim / config.num_heads;
   const int kv_heads = config.num_heads / config.kv_repeat;
   attention_ = {config.num_heads, config.context, model.rotation(), static_cast<float>(config.max_period)};
-  pages_ = {nullptr, 0, bf16_keys, kv_heads, head_dim};
+  pages_.stored = model.int8_kv()                  ? cuda::Stored::Int8
+                  : model.dtype() == at::kBFloat16 ? cuda::Stored::BF16
+                                                   : cuda::Stored::F32;
+  pages_.heads = kv_heads;
+  pages_.head_dim = head_dim;
   for (const nn::Transformer::Layer& layer : model.layers()) {
     layers_.push_back({parameters_.norm(layer.norm1), parameters_.norm(layer.norm2),
                        parameters_.floats(layer.scale1), parameters_.floats(layer.scale2)});
@@ -112,9 +116,15 @@ CudaTransformer::CudaTransformer(const nn::Transformer& model, cuda::Element ele
   arrivals_ = column_buffer(config.num_heads, at::kInt, device);
 }
 
-void CudaTransformer::set_pages(const int64_t* table, int pages_a_slot) {
+void CudaTransformer::set_pages(const int64_t* table, int pages_a_slot, bool settled) {
   pages_.table = table;
   pages_.pages_a_slot = pages_a_slot;
+  pages_.settled = settled;
+}
+
+int64_t CudaTransformer::page_bytes() const {
+  return static_cast<int64_t>(layers_.size()) * 2 * pages_.heads *
+         cuda::bytes_of_head(pages_.stored, pages_.head_dim);
 }
 
 void CudaTransformer::launch(const int* slots, const int* positions, int set_step, int longest, int columns,

@@ -42,13 +42,12 @@ class CudaTransformer {
   /// Why kernels cannot step a transformer of this kind; empty where they can. `part` begins the words.
   static std::string obstacle(const std::string& part, const checkpoint::TransformerConfig& config);
 
-  /// `model` has tiles of `element`, and outlives this. Keys and values are bf16 or f32. `overflows`: see
-  /// cuda::Output.
-  CudaTransformer(const nn::Transformer& model, cuda::Element element, bool bf16_keys, int* overflows,
-                  at::Device device);
+  /// `model` has tiles of `element`, and outlives this. `overflows`: see cuda::Output.
+  CudaTransformer(const nn::Transformer& model, cuda::Element element, int* overflows, at::Device device);
 
-  /// Where its pages are found: see cuda::Pages.
-  void set_pages(const int64_t* table, int pages_a_slot);
+  /// Where its pages are found, and whether they are settled: see cuda::Pages.
+  void set_pages(const int64_t* table, int pages_a_slot, bool settled);
+  [[nodiscard]] int64_t page_bytes() const;
   /// The residual stream, f32 [columns, dim]: what a step reads and leaves.
   [[nodiscard]] float* residual() const { return residual_.mutable_data_ptr<float>(); }
   [[nodiscard]] const nn::Transformer& model() const { return *model_; }

@@ -62,8 +62,10 @@ class LanguageModel {
   [[nodiscard]] const checkpoint::LmConfig& config() const { return config_; }
   [[nodiscard]] int generated() const { return generated_; }
   [[nodiscard]] const ConditionSum& conditions() const { return conditions_; }
-  /// Of activations, keys and values.
+  /// Of activations, and of keys and values that are not int8.
   [[nodiscard]] at::ScalarType dtype() const { return dtype_; }
+  /// Keys and values of conversations that begin from now on are int8.
+  void quantize_kv() { temporal_.quantize_kv(); }
   [[nodiscard]] at::Device device() const { return device_; }
   [[nodiscard]] uint64_t weight_bytes() const { return weight_bytes_; }
 

@@ -1,29 +1,42 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "lm/page_pool.h"
 
-#include <algorithm>
-
-#include "cuda/attention.h"
+#include <c10/util/Exception.h>
 
 namespace moshi::lm {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{64} << 20;
+/// A chunk is this large, or kChunkPages pages where these are less.
+constexpr int64_t kChunkBytes = int64_t{256} << 20;
+constexpr int64_t kChunkPages = 64;
+/// Free pages that are made ready ahead of need; with a chunk on top they stay below 1 GB.
+constexpr int64_t kReadyBytes = int64_t{640} << 20;
 
 }  // namespace
 
-PagePool::PagePool(int64_t layers, int64_t heads, int64_t head_dim, const at::TensorOptions& options)
-    : options_(options),
-      page_bytes_(layers * 2 * heads * cuda::kPagePositions * head_dim *
-                  static_cast<int64_t>(options.dtype().itemsize())) {}
+void PagePool::allocate(int64_t pages) {
+  const at::Tensor chunk = at::empty({pages * page_bytes_}, at::TensorOptions(at::kByte).device(device_));
+  const auto first = reinterpret_cast<int64_t>(chunk.data_ptr());
+  for (int64_t page = pages; page-- > 0;) free_.push_back(first + page * page_bytes_);
+  chunks_.push_back(chunk);
+}
+
+void PagePool::reserve(int64_t pages) {
+  const int64_t missing = pages - static_cast<int64_t>(free_.size());
+  if (missing <= 0 || full_) return;
+  const int64_t chunk = std::clamp<int64_t>(kChunkBytes / page_bytes_, 1, kChunkPages);
+  try {
+    allocate((missing + chunk - 1) / chunk * chunk);
+  } catch (const c10::OutOfMemoryError&) {
+    full_ = true;  // Nobody needs the pages yet.
+  }
+}
+
+int64_t PagePool::most_ready() const { return std::max<int64_t>(1, kReadyBytes / page_bytes_); }
 
 int64_t PagePool::take() {
-  if (free_.empty()) {
-    const int64_t pages = std::max<int64_t>(1, kChunkBytes / page_bytes_);
-    chunks_.push_back(at::empty({pages * page_bytes_}, options_.dtype(at::kByte)));
-    const auto first = reinterpret_cast<int64_t>(chunks_.back().data_ptr());
-    for (int64_t page = pages; page-- > 0;) free_.push_back(first + page * page_bytes_);
-  }
+  reserve(1);
+  if (free_.empty()) allocate(1);
   const int64_t page = free_.back();
   free_.pop_back();
   ++taken_;
@@ -33,7 +46,14 @@ int64_t PagePool::take() {
 void PagePool::fill_with_noise(int64_t page) const {
   // Bytes below 64 leave a number's sign and uppermost exponent bit clear: none is infinite or too large.
   constexpr int64_t kSmall = 64;
-  at::from_blob(reinterpret_cast<void*>(page), {page_bytes_}, options_.dtype(at::kByte)).random_(0, kSmall);
+  at::from_blob(reinterpret_cast<void*>(page), {page_bytes_}, at::TensorOptions(at::kByte).device(device_))
+      .random_(0, kSmall);
+}
+
+void PagePool::give_back(int64_t page) {
+  free_.push_back(page);
+  --taken_;
+  full_ = false;
 }
 
 }  // namespace moshi::lm

@@ -187,6 +187,7 @@ Codec::Codec(const checkpoint::MimiConfig& config, const std::shared_ptr<nn::Ten
       weight_bytes_(source->bytes()) {}
 
 void Codec::chunk() {
+  quantizer_->chunk();
   encoder_.chunk();
   decoder_.chunk();
 }

@@ -126,7 +126,7 @@ class Codec {
  private:
   checkpoint::MimiConfig config_;
   at::Device device_;
-  std::shared_ptr<const Quantizer> quantizer_;
+  std::shared_ptr<Quantizer> quantizer_;
   Encoder encoder_;
   Decoder decoder_;
   uint64_t weight_bytes_ = 0;

@@ -3,18 +3,15 @@
 
 #include <cstring>
 
-#include "nn/tiles.h"
-
 namespace moshi::mimi {
 
 CudaCodebooks::CudaCodebooks(const Quantizer& quantizer) : semantic_levels_(quantizer.first().levels()) {
   for (const ResidualQuantizer* part : {&quantizer.first(), &quantizer.rest()}) {
     for (int level = 0; level < part->levels(); ++level) {
-      const at::Tensor vectors = part->vectors(level);
-      const at::Tensor chunks = kept_.emplace_back(nn::chunked(vectors));
-      const at::Tensor squares = kept_.emplace_back(part->squares(level));
-      levels_.push_back({{chunks.const_data_ptr<float>(), nullptr, static_cast<int>(vectors.size(0)),
-                          static_cast<int>(vectors.size(1))},
+      const auto& [vectors, squares] = part->chunked(level);
+      kept_.insert(kept_.end(), {vectors, squares});
+      levels_.push_back({{vectors.const_data_ptr<float>(), nullptr, static_cast<int>(squares.size(0)),
+                          static_cast<int>(part->input_projection().outputs())},
                          squares.const_data_ptr<float>()});
     }
   }

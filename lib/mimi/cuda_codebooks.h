@@ -13,6 +13,7 @@ namespace moshi::mimi {
 /// A quantizer as CUDA kernels want it, for both directions.
 class CudaCodebooks {
  public:
+  /// `quantizer` has its codebooks as chunks.
   explicit CudaCodebooks(const Quantizer& quantizer);
 
   /// Levels of the first quantizer, then those of the rest.

@@ -20,6 +20,7 @@ CudaDecoder::CudaDecoder(const Codec& codec, std::shared_ptr<const CudaCodebooks
     plan_.launch(streams, stream);
     return {pcm.plain, static_cast<size_t>(streams.count) * frame};
   });
+  grow(1);
 }
 
 Signal CudaDecoder::add_latents(const Codec& codec) {

@@ -22,6 +22,7 @@ CudaEncoder::CudaEncoder(const Codec& codec, std::shared_ptr<const CudaCodebooks
   nearest_ = at::zeros({static_cast<int64_t>(codebooks_->levels().size()), kMostStreams},
                        at::TensorOptions(at::kLong).device(codec.device()));
   prepare(levels);
+  grow(1, levels);
 }
 
 void CudaEncoder::prepare(int levels) {

@@ -15,6 +15,9 @@ namespace {
 /// Batch sizes that have a graph; smaller batches have columns that are nobody's.
 constexpr int kBatches[] = {1, 2, 4, 8, 16, 24, 32, 48, 64};
 
+/// Streams there is room for at first.
+constexpr int64_t kFirstSlots = 8;
+
 }  // namespace
 
 struct CudaFrames::Header {
@@ -38,8 +41,12 @@ void* CudaFrames::host_input(size_t i) {
 
 void CudaFrames::grow(int64_t slots, int64_t memory_values) {
   const c10::DeviceGuard guard(device_);
-  while (static_cast<int64_t>(memories_.size()) < slots) {
-    memories_.push_back(at::empty({memory_values}, at::TensorOptions(at::kFloat).device(device_)));
+  const int64_t more = std::max(slots, kFirstSlots) - static_cast<int64_t>(memories_.size());
+  if (more <= 0) return;
+  // One allocation; each slot keeps its part of it.
+  for (const at::Tensor& memory :
+       at::empty({more, memory_values}, at::TensorOptions(at::kFloat).device(device_)).unbind()) {
+    memories_.push_back(memory);
     frames_.push_back(0);
   }
   cuda::synchronize();  // What LibTorch still computed where this memory was.

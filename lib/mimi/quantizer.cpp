@@ -4,6 +4,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "nn/tiles.h"
+
 namespace moshi::mimi {
 namespace {
 
@@ -44,13 +46,21 @@ ResidualQuantizer::ResidualQuantizer(const checkpoint::MimiConfig& config, int l
   }
 }
 
-at::Tensor ResidualQuantizer::vectors(int level) const {
-  return vectors(codebooks_[static_cast<size_t>(level)]);
+void ResidualQuantizer::chunk() {
+  for (at::Tensor& codebook : codebooks_) {
+    chunked_.push_back(
+        {nn::chunked(vectors(codebook)), codebook.select(1, codebook.size(1) - 1).contiguous()});
+    codebook.reset();
+  }
+  codebooks_.clear();
 }
 
-at::Tensor ResidualQuantizer::squares(int level) const {
-  const at::Tensor& codebook = codebooks_[static_cast<size_t>(level)];
-  return codebook.select(1, codebook.size(1) - 1).contiguous();
+at::Tensor ResidualQuantizer::codebook(int64_t level) const {
+  const auto index = static_cast<size_t>(level);
+  if (chunked_.empty()) return codebooks_[index];
+  const at::Tensor norms = chunked_[index].squares.unsqueeze(1);
+  const at::Tensor vectors = nn::unchunked(chunked_[index].vectors, norms.size(0), input_proj_.outputs());
+  return at::cat({vectors, at::ones_like(norms), norms}, -1);
 }
 
 at::Tensor ResidualQuantizer::vectors(const at::Tensor& codebook) const {
@@ -76,9 +86,9 @@ at::Tensor ResidualQuantizer::encode(const at::Tensor& latents, int64_t levels) 
   at::Tensor residual = input_proj_(latents);
   std::vector<at::Tensor> codes;
   for (int64_t level = 0; level < levels; ++level) {
-    const at::Tensor& codebook = codebooks_[static_cast<size_t>(level)];
-    codes.push_back(nearest(residual, codebook));
-    residual = residual - vectors(codebook).index_select(0, codes.back());
+    const at::Tensor book = codebook(level);
+    codes.push_back(nearest(residual, book));
+    residual = residual - vectors(book).index_select(0, codes.back());
   }
   return at::stack(codes, 1);
 }
@@ -86,8 +96,7 @@ at::Tensor ResidualQuantizer::encode(const at::Tensor& latents, int64_t levels) 
 at::Tensor ResidualQuantizer::decode(const at::Tensor& codes) const {
   at::Tensor sum;
   for (int64_t level = 0; level < codes.size(1); ++level) {
-    const at::Tensor found =
-        vectors(codebooks_[static_cast<size_t>(level)]).index_select(0, codes.select(1, level));
+    const at::Tensor found = vectors(codebook(level)).index_select(0, codes.select(1, level));
     sum = level == 0 ? found : sum.add_(found);
   }
   return output_proj_(sum);
@@ -97,6 +106,11 @@ Quantizer::Quantizer(const checkpoint::MimiConfig& config, const nn::Weights& we
     : semantic_levels_(config.n_q_semantic),
       first_(config, config.n_q_semantic, weights["rvq_first"]),
       rest_(config, config.n_q - config.n_q_semantic, weights["rvq_rest"]) {}
+
+void Quantizer::chunk() {
+  first_.chunk();
+  rest_.chunk();
+}
 
 at::Tensor Quantizer::encode(const at::Tensor& latents, int64_t codebooks) const {
   const at::Tensor rows = latents.flatten(0, 1);

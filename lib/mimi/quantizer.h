@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -28,20 +29,27 @@ class ResidualQuantizer {
   /// The inverse for the levels given: codes [N, k] -> latents [N, dimension].
   [[nodiscard]] at::Tensor decode(const at::Tensor& codes) const;
 
-  [[nodiscard]] int levels() const { return static_cast<int>(codebooks_.size()); }
+  /// Stores the codebooks as filters that CUDA kernels search; encode() and decode() are slow from then on.
+  void chunk();
+  [[nodiscard]] int levels() const { return static_cast<int>(std::max(codebooks_.size(), chunked_.size())); }
   [[nodiscard]] const nn::Linear& input_projection() const { return input_proj_; }
   [[nodiscard]] const nn::Linear& output_projection() const { return output_proj_; }
-  /// A level's vectors [bins, width], and their squared norms [bins].
-  [[nodiscard]] at::Tensor vectors(int level) const;
-  [[nodiscard]] at::Tensor squares(int level) const;
+  /// After chunk(): a level's vectors [bins, width], and their squared norms [bins].
+  struct Chunked {
+    at::Tensor vectors;  ///< As chunks.
+    at::Tensor squares;
+  };
+  [[nodiscard]] const Chunked& chunked(int level) const { return chunked_[static_cast<size_t>(level)]; }
 
  private:
+  [[nodiscard]] at::Tensor codebook(int64_t level) const;
   [[nodiscard]] at::Tensor vectors(const at::Tensor& codebook) const;
   [[nodiscard]] at::Tensor nearest(const at::Tensor& x, const at::Tensor& codebook) const;
 
   nn::Linear input_proj_;
   nn::Linear output_proj_;
   std::vector<at::Tensor> codebooks_;  ///< Per level [bins, width + 2]: vector, 1, squared norm.
+  std::vector<Chunked> chunked_;       ///< Instead of these.
 };
 
 /// Semantic and acoustic quantizers side by side: both take the same latent, their outputs add up.
@@ -54,6 +62,8 @@ class Quantizer {
   /// Codes int64 [B, k, m], each in [0, bins), k in [1, n_q] -> latents [B, m, dimension].
   [[nodiscard]] at::Tensor decode(const at::Tensor& codes) const;
 
+  /// See ResidualQuantizer.
+  void chunk();
   [[nodiscard]] const ResidualQuantizer& first() const { return first_; }
   [[nodiscard]] const ResidualQuantizer& rest() const { return rest_; }
 

@@ -124,38 +124,38 @@ TransformerState Transformer::make_state(int64_t slots) const {
   const int64_t positions =
       config_.context > 0 ? std::min<int64_t>(config_.context, kFirstPositions) : kFirstPositions;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    state.keys.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options_));
-    state.values.push_back(at::zeros({slots, positions, kv_heads_, head_dim_}, options_));
+    for (auto* rings : {&state.keys, &state.values}) {
+      rings->emplace_back(at::IntArrayRef{slots, positions, kv_heads_, head_dim_}, options_, int8_kv_);
+    }
   }
   state.offsets.assign(static_cast<size_t>(slots), 0);
   return state;
 }
 
 void Transformer::grow(TransformerState& state, int64_t slots) const {
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    state.keys[i] = grow_slots(state.keys[i], slots);
-    state.values[i] = grow_slots(state.values[i], slots);
+  for (auto* rings : {&state.keys, &state.values}) {
+    for (KvRing& ring : *rings) ring.grow(slots);
   }
   state.offsets.resize(static_cast<size_t>(slots), 0);
 }
 
 void Transformer::lengthen(TransformerState& state, int64_t positions) const {
-  if (state.keys.empty() || state.keys.front().size(1) >= positions) {
+  if (state.keys.empty() || state.keys.front().positions() >= positions) {
     return;
   }
-  int64_t length = std::max(positions, 2 * state.keys.front().size(1));
+  int64_t length = std::max(positions, 2 * state.keys.front().positions());
   if (config_.context > 0) {
     length = std::min<int64_t>(length, config_.context);
   }
   for (auto* rings : {&state.keys, &state.values}) {
-    for (at::Tensor& ring : *rings) {
-      ring = grow_slots(ring.transpose(0, 1), length).transpose(0, 1).contiguous();
-    }
+    for (KvRing& ring : *rings) ring.lengthen(length);
   }
 }
 
 uint64_t Transformer::position_bytes() const {
-  return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_ * head_dim_) * options_.dtype().itemsize();
+  const uint64_t of_vector = int8_kv_ ? static_cast<uint64_t>(head_dim_) + sizeof(float)
+                                      : static_cast<uint64_t>(head_dim_) * options_.dtype().itemsize();
+  return layers_.size() * 2 * static_cast<uint64_t>(kv_heads_) * of_vector;
 }
 
 size_t Transformer::set_of(int64_t step) const {
@@ -312,19 +312,18 @@ at::Tensor Transformer::attend(const Layer& layer, size_t index, const at::Tenso
     k = (*call.rope)(k);
   }
   if (state != nullptr) {
-    at::Tensor& keys = state->keys[index];
-    at::Tensor& values = state->values[index];
+    KvRing& keys = state->keys[index];
+    KvRing& values = state->values[index];
     if (call.first_write >= 0) {
       const int64_t slot = call.rows->slots().front();
-      keys.select(0, slot).narrow(0, call.first_write, steps).copy_(k[0]);
-      values.select(0, slot).narrow(0, call.first_write, steps).copy_(v[0]);
+      keys.write(slot, call.first_write, k[0]);
+      values.write(slot, call.first_write, v[0]);
     } else {
-      const at::Tensor slots = call.rows->index().unsqueeze(1);
-      keys.index_put_({slots, call.writes}, k);
-      values.index_put_({slots, call.writes}, v);
+      keys.write(*call.rows, call.writes, k);
+      values.write(*call.rows, call.writes, v);
     }
-    k = call.rows->gather(keys.narrow(1, 0, call.visible));
-    v = call.rows->gather(values.narrow(1, 0, call.visible));
+    k = keys.read(*call.rows, call.visible);
+    v = values.read(*call.rows, call.visible);
   }
   if (config_.kv_repeat > 1) {
     k = k.repeat_interleave(config_.kv_repeat, 2);

@@ -13,6 +13,7 @@
 
 #include "checkpoint/config.h"
 #include "cuda/attention.h"
+#include "nn/kv_ring.h"
 #include "nn/layers.h"
 #include "nn/linear.h"
 #include "nn/rows.h"
@@ -22,9 +23,9 @@ namespace moshi::nn {
 
 /// Keys and values of all layers as rings of `context` positions, and each slot's step count.
 struct TransformerState {
-  std::vector<at::Tensor> keys;    ///< Per layer [slots, positions, kv heads, head dim], rotated.
-  std::vector<at::Tensor> values;  ///< Same.
-  std::vector<int64_t> offsets;    ///< Per slot: steps executed since its last reset; never wraps.
+  std::vector<KvRing> keys;      ///< Per layer, rotated.
+  std::vector<KvRing> values;    ///< Same.
+  std::vector<int64_t> offsets;  ///< Per slot: steps executed since its last reset; never wraps.
 
   /// Back to the start of a stream. Old keys stay and are never looked at again.
   void reset(int64_t slot) { offsets[static_cast<size_t>(slot)] = 0; }
@@ -54,6 +55,11 @@ class Transformer {
   [[nodiscard]] const checkpoint::TransformerConfig& config() const { return config_; }
   /// How kernels turn queries and keys by their positions.
   [[nodiscard]] cuda::Rotation rotation() const;
+  /// Keys and values of states made from now on are int8: see KvRing.
+  void quantize_kv() { int8_kv_ = true; }
+  [[nodiscard]] bool int8_kv() const { return int8_kv_; }
+  /// Of activations, and of other keys and values.
+  [[nodiscard]] at::ScalarType dtype() const { return options_.dtype().toScalarType(); }
   /// An empty state with `slots` slots; rings lengthen as streams do.
   [[nodiscard]] TransformerState make_state(int64_t slots) const;
   /// Enlarges `state` to `slots` slots.
@@ -95,6 +101,7 @@ class Transformer {
   at::TensorOptions options_;  ///< Of activations, keys and values.
   int64_t head_dim_ = 0;
   int64_t kv_heads_ = 0;
+  bool int8_kv_ = false;
   std::vector<Layer> layers_;
 };
 

@@ -106,11 +106,14 @@ Context::CodecPart::CodecPart(mimi::Codec loaded, int codebooks)
       encoder_slot_bytes(streams.encoder->slot_bytes()),
       decoder_slot_bytes(streams.decoder->slot_bytes()) {}
 
-Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions)
+Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options)
     : model(std::move(loaded)),
-      stepper(lm::make_stepper(model)),
       precision(stored),
-      max_sessions(most_sessions) {}
+      kv_precision(options.kv_precision),
+      max_sessions(options.max_sessions) {
+  if (kv_precision == KvPrecision::Int8) model.quantize_kv();
+  stepper = lm::make_stepper(model, max_sessions);
+}
 
 Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options)
     : files_(std::move(files)),
@@ -168,17 +171,18 @@ Precision Context::chosen_precision(Precision asked) const {
 }
 
 void Context::join_lm(const LmOptions& options) const {
-  const Precision loaded = lm_->precision;
-  if (options.precision != Precision::Auto && options.precision != loaded) {
-    throw Error(ErrorCode::Settings, "precision: expected " + to_string(loaded) +
-                                         " as the model is loaded, found " + to_string(options.precision) +
-                                         ": use the same precision or another context-id");
+  const auto contradict = [](const std::string& name, const std::string& loaded, const std::string& asked) {
+    throw Error(ErrorCode::Settings, name + ": expected " + loaded + " as the model is loaded, found " +
+                                         asked + ": use the same value or another context-id");
+  };
+  if (options.precision != Precision::Auto && options.precision != lm_->precision) {
+    contradict("precision", to_string(lm_->precision), to_string(options.precision));
+  }
+  if (options.kv_precision != KvPrecision::Auto && options.kv_precision != lm_->kv_precision) {
+    contradict("kv-precision", to_string(lm_->kv_precision), to_string(options.kv_precision));
   }
   if (options.max_sessions != 0 && options.max_sessions != lm_->max_sessions) {
-    throw Error(ErrorCode::Settings, "max-sessions: expected " + std::to_string(lm_->max_sessions) +
-                                         " as the model is loaded, found " +
-                                         std::to_string(options.max_sessions) +
-                                         ": use the same value or another context-id");
+    contradict("max-sessions", std::to_string(lm_->max_sessions), std::to_string(options.max_sessions));
   }
 }
 
@@ -206,7 +210,7 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
   const auto load = [&] {
     const c10::InferenceMode inference;
     const Precision precision = chosen_precision(options.precision);
-    lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options.max_sessions);
+    lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options);
     release_spare_memory(device_);
   };
   bool first = false;
@@ -298,6 +302,7 @@ ContextStats Context::stats() const {
   }
   if (lm_load_.done()) {
     stats.precision = to_string(lm_->precision);
+    stats.kv_precision = to_string(lm_->kv_precision);
     stats.lm_weight_bytes = lm_->model.weight_bytes();
     stats.lm_step_bytes = lm_->model.weight_bytes() - lm_->model.embedding_bytes();
     stats.kv_page_bytes = lm_->model.position_bytes();

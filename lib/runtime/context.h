@@ -97,10 +97,11 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   };
   /// The language model likewise.
   struct LmPart {
-    LmPart(lm::LanguageModel loaded, Precision stored, int most_sessions);
+    LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options);
     lm::LanguageModel model;
     std::unique_ptr<lm::Stepper> stepper;
     Precision precision;
+    KvPrecision kv_precision;
     int max_sessions;
     int sessions = 0;
     int64_t capacity = 1;

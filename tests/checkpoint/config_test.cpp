@@ -311,6 +311,9 @@ TEST(Precision, NamesThereAndBack) {
   for (const char* name : {"auto", "f32", "bf16", "int8"}) EXPECT_EQ(to_string(parse_precision(name)), name);
   test::expect_error(ErrorCode::Settings, "expected auto, f32, bf16 or int8, found \"f64\"",
                      [] { parse_precision("f64"); });
+  for (const char* name : {"auto", "int8"}) EXPECT_EQ(to_string(parse_kv_precision(name)), name);
+  test::expect_error(ErrorCode::Settings, "kv-precision: expected auto or int8, found \"fp8\"",
+                     [] { parse_kv_precision("fp8"); });
 }
 
 }  // namespace

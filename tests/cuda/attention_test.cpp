@@ -13,14 +13,16 @@ namespace {
 /// Conversations in one pool, and the same in double precision on the host.
 class Conversations {
  public:
-  Conversations(int heads, int kv_heads, int head_dim, int context, Rotation rotation, int slots, bool bf16)
+  Conversations(int heads, int kv_heads, int head_dim, int context, Rotation rotation, int slots,
+                Stored stored)
       : attention_{heads, context, rotation, 10000},
         kv_heads_(kv_heads),
         head_dim_(head_dim),
-        bf16_(bf16),
+        stored_(stored),
         pages_((context + kPagePositions - 1) / kPagePositions),
-        pool_(at::full({slots * pages_, 2, 2, kv_heads, kPagePositions, head_dim}, NAN,
-                       at::TensorOptions(bf16 ? at::kBFloat16 : at::kFloat).device(kGpu))),
+        // Two layers of bytes that are no number.
+        pool_(at::full({slots * pages_, int64_t{2} * 2 * kv_heads * bytes_of_head(stored, head_dim)}, 0xFF,
+                       at::TensorOptions(at::kByte).device(kGpu))),
         // Pages in no order.
         table_((at::randperm(slots * pages_, at::kLong) * static_cast<int64_t>(pool_[0].nbytes()) +
                 reinterpret_cast<int64_t>(pool_.data_ptr()))
@@ -53,7 +55,7 @@ class Conversations {
   }
   /// What the kernel makes of it.
   [[nodiscard]] at::Tensor attended(const at::Tensor& qkv, const std::vector<int>& slots,
-                                    const std::vector<int>& positions) const {
+                                    const std::vector<int>& positions, bool settled = true) const {
     const auto columns = static_cast<int64_t>(slots.size());
     const auto ints = [](const std::vector<int>& v) { return at::tensor(v, at::kInt).to(kGpu); };
     const at::Tensor on_gpu[] = {qkv.to(kGpu), ints(slots), ints(positions)};
@@ -65,7 +67,7 @@ class Conversations {
         floats);
     const at::Tensor arrivals = at::zeros({columns * attention_.heads}, floats.dtype(at::kInt));
     const auto out = DeviceActivations::empty(columns, attention_.heads * head_dim_, Element::F32);
-    const Pages pages{table_.const_data_ptr<int64_t>(), pages_, bf16_, kv_heads_, head_dim_};
+    const Pages pages{table_.const_data_ptr<int64_t>(), pages_, stored_, kv_heads_, head_dim_, settled};
     EXPECT_EQ(attend(on_gpu[0].const_data_ptr<float>(), attention_, pages, 1, on_gpu[1].const_data_ptr<int>(),
                      on_gpu[2].const_data_ptr<int>(), longest,
                      {partial.mutable_data_ptr<float>(), arrivals.mutable_data_ptr<int>()}, out.get(),
@@ -92,7 +94,9 @@ class Conversations {
   at::Tensor follow(const at::Tensor& qkv, size_t slot) {
     const auto position = static_cast<int64_t>(keys_[slot].size());
     const auto as_stored = [&](const at::Tensor& x) {
-      return (bf16_ ? x.to(at::kBFloat16) : x).to(at::kDouble);
+      if (stored_ != Stored::Int8) return (stored_ == Stored::BF16 ? x.to(at::kBFloat16) : x).to(at::kDouble);
+      const at::Tensor largest = std::get<0>(x.abs().max(-1, true));
+      return at::round(x * (127.0F / largest)).to(at::kDouble) * (largest / 127.0F);
     };
     keys_[slot].push_back(as_stored(rotate(qkv.narrow(0, attention_.heads, kv_heads_), position)));
     values_[slot].push_back(as_stored(qkv.narrow(0, attention_.heads + kv_heads_, kv_heads_)));
@@ -109,7 +113,7 @@ class Conversations {
   Attention attention_;
   int kv_heads_;
   int head_dim_;
-  bool bf16_;
+  Stored stored_;
   int pages_;
   at::Tensor pool_;
   at::Tensor table_;
@@ -124,13 +128,17 @@ TEST_F(AttentionKernel, SeesItsPastThroughPagesSplitsAndTheRing) {
   struct Case {
     int heads, kv_heads, head_dim, context;
     Rotation rotation;
-    bool bf16;
+    Stored stored;
   };
-  for (const Case& c : {Case{2, 2, 64, 20, Rotation::Interleaved, false},
-                        {4, 2, 32, 300, Rotation::Halves, false},
-                        {2, 1, 128, 290, Rotation::Interleaved, true},
-                        {3, 3, 32, 150, Rotation::None, true}}) {
-    Conversations all(c.heads, c.kv_heads, c.head_dim, c.context, c.rotation, 3, c.bf16);
+  for (const Case& c : {Case{2, 2, 64, 20, Rotation::Interleaved, Stored::F32},
+                        {4, 2, 32, 300, Rotation::Halves, Stored::F32},
+                        {2, 1, 128, 290, Rotation::Interleaved, Stored::BF16},
+                        {3, 3, 32, 150, Rotation::None, Stored::BF16},
+                        {2, 1, 128, 290, Rotation::Interleaved, Stored::Int8},
+                        {4, 2, 128, 290, Rotation::None, Stored::Int8},
+                        {3, 3, 64, 150, Rotation::None, Stored::Int8},
+                        {2, 2, 32, 150, Rotation::None, Stored::Int8}}) {
+    Conversations all(c.heads, c.kv_heads, c.head_dim, c.context, c.rotation, 3, c.stored);
     double worst = 0;
     for (int step = 0; step < c.context + 40; ++step) {
       // Slot 0 always, slot 2 from later on, an empty column between them at times.
@@ -139,25 +147,32 @@ TEST_F(AttentionKernel, SeesItsPastThroughPagesSplitsAndTheRing) {
       const at::Tensor expected = all.step(slots);
       worst = std::max(worst, (all.last() - expected).abs().max().item<double>());
     }
-    // A turned key next to the middle of two bf16 values is rounded to either.
-    const bool either = c.bf16 && c.rotation != Rotation::None;
-    EXPECT_LT(worst, either ? 1e-3 : 2e-5) << c.head_dim << ", " << c.context;
+    // A turned key next to the middle of two values is rounded to either.
+    const bool turned = c.rotation != Rotation::None;
+    const double allowed = turned && c.stored == Stored::BF16   ? 1e-3
+                           : turned && c.stored == Stored::Int8 ? 2e-2
+                                                                : 2e-5;
+    EXPECT_LT(worst, allowed) << c.head_dim << ", " << c.context << ", " << static_cast<int>(c.stored);
   }
 }
 
 TEST_F(AttentionKernel, ColumnsDoNotDependOnTheirNeighbours) {
-  Conversations all(4, 2, 128, 600, Rotation::Interleaved, 3, true);
-  for (int step = 0; step < 500; ++step) {
-    all.step(step < 10 ? std::vector<int>{0} : step < 300 ? std::vector<int>{0, 1} : std::vector<int>{1});
-  }
-  const std::vector<int> slots{2, 1, -1, 0};
-  const std::vector<int> positions = all.positions(slots);
-  const at::Tensor qkv = all.next(slots);
-  const at::Tensor together = all.attended(qkv, slots, positions);
-  for (size_t c = 0; c < slots.size(); ++c) {
-    const auto column = static_cast<int64_t>(c);
-    const at::Tensor alone = all.attended(qkv.narrow(0, column, 1), {slots[c]}, {positions[c]});
-    EXPECT_TRUE(at::equal(alone[0], together[column])) << slots[c];
+  for (const Stored stored : {Stored::F32, Stored::BF16, Stored::Int8}) {
+    Conversations all(4, 2, 128, 600, Rotation::Interleaved, 3, stored);
+    for (int step = 0; step < 500; ++step) {
+      all.step(step < 10 ? std::vector<int>{0} : step < 300 ? std::vector<int>{0, 1} : std::vector<int>{1});
+    }
+    const std::vector<int> slots{2, 1, -1, 0};
+    const std::vector<int> positions = all.positions(slots);
+    const at::Tensor qkv = all.next(slots);
+    const at::Tensor together = all.attended(qkv, slots, positions);
+    for (size_t c = 0; c < slots.size(); ++c) {
+      const auto column = static_cast<int64_t>(c);
+      for (const bool settled : {false, true}) {
+        const at::Tensor alone = all.attended(qkv.narrow(0, column, 1), {slots[c]}, {positions[c]}, settled);
+        EXPECT_TRUE(at::equal(alone[0], together[column])) << slots[c];
+      }
+    }
   }
 }
 

@@ -110,6 +110,17 @@ TEST(Quantizer, FindsTheNearestVectors) {
   }
 }
 
+TEST(Quantizer, IsTheSameInChunks) {
+  const Parts parts;
+  Quantizer quantizer(parts.config, parts.weights());
+  const at::Tensor x = at::randn({2, 30, 16});
+  const at::Tensor codes = quantizer.encode(x, 6);
+  const at::Tensor latents = quantizer.decode(codes);
+  quantizer.chunk();
+  EXPECT_TRUE(at::equal(quantizer.encode(x, 6), codes));
+  EXPECT_TRUE(at::equal(quantizer.decode(codes), latents));
+}
+
 /// A source whose codebooks hold every vector twice.
 class TwinsSource final : public nn::TensorSource {
  public:

@@ -106,6 +106,25 @@ TEST(Transformer, StreamingEqualsOfflineAcrossGrowingRings) {
   }
 }
 
+TEST(Transformer, Int8KeysAndValuesComeClose) {
+  Transformer transformer = make(small_config(200));
+  const uint64_t full = transformer.position_bytes();
+  const at::Tensor x = at::randn({2, 150, 16});
+  const at::Tensor expected = transformer.forward(x);
+  transformer.quantize_kv();
+  EXPECT_LT(transformer.position_bytes(), full);
+  TransformerState state = transformer.make_state(2);
+  const Rows together = Rows::first(2, at::kCPU);
+  double worst = 0;
+  for (int64_t t = 0; t < x.size(1); ++t) {
+    const at::Tensor y = transformer.step(x.narrow(1, t, 1), state, together);
+    worst = std::max(worst, (y - expected.narrow(1, t, 1)).norm().item<double>() /
+                                expected.narrow(1, t, 1).norm().item<double>());
+  }
+  EXPECT_LT(worst, 2e-2);
+  EXPECT_GT(worst, 1e-5) << "nothing was quantised";
+}
+
 TEST(Transformer, RowsThatDoNotRunDoNotMove) {
   const Transformer transformer = make(small_config(6));
   const at::Tensor x = at::randn({3, 20, 16});

@@ -77,7 +77,8 @@ def test_logits(name, naming, tmp_path, device):
         assert error(plain, "f32") > 5e-3
 
 
-def test_embedded_model_says_the_same(tmp_path, device):
+@pytest.mark.parametrize("what", ["weights", "keys and values"])
+def test_embedded_model_says_the_same(what, tmp_path, device):
     """Top choices on its own conversation: at least 99 % those of full precision."""
     model, question = HERE.parents[1] / "models" / "little-moshi", HERE.parents[1] / "examples" / "question.wav"
     config = json.loads((model / "config.json").read_text())
@@ -86,13 +87,16 @@ def test_embedded_model_says_the_same(tmp_path, device):
     said = tool_tensors("generate", model, {"codes": heard}, "--greedy", device=device)["tokens"]
     columns = (said >= 0).all(1)[0].nonzero()[:, 0]
     codes = torch.cat([said, heard], 1)[:, :, columns]
-    full, eight = [tool_tensors("forward", model, {"codes": codes}, device=device, precision=precision)
-                   for precision in ("f32", "int8")]
+    options, precision = ((), "int8") if what == "weights" else (("--streaming", "--kv-precision", "int8"), "f32")
+    full = tool_tensors("forward", model, {"codes": codes}, device=device, precision="f32")
+    eight = tool_tensors("forward", model, {"codes": codes}, *options, device=device, precision=precision)
     for prefix in ("", "text_"):
         mask = full[prefix + "mask"].bool()
         same = full[prefix + "logits"].argmax(-1)[mask] == eight[prefix + "logits"].argmax(-1)[mask]
         best = full[prefix + "logits"][mask].topk(2).values
         margin = (best[:, 0] - best[:, 1])
-        print(f"{prefix or 'audio_'}logits: same {same.double().mean():.4f} of {len(same)}, margins' 1st percentile "
+        error = (full[prefix + "logits"] - eight[prefix + "logits"])[mask].norm() / full[prefix + "logits"][mask].norm()
+        print(f"{prefix or 'audio_'}logits, 8-bit {what}: same {same.double().mean():.4f} of {len(same)}, relative "
+              f"error {error:.4f}, margins' 1st percentile "
               f"{margin.quantile(0.01):.3f}, median {margin.median():.3f}")
         assert same.double().mean() >= 0.99

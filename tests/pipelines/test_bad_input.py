@@ -70,6 +70,7 @@ CASES = [
     (USAGE, (*TALK, "surplus")),
     (USAGE, (*TALK, "--device", "gpu")),
     (USAGE, (*TALK, "--precision", "fp8")),
+    (USAGE, (*TALK, "--kv-precision", "bf16")),
     (USAGE, (*TALK, "--threads", "0")),
     (USAGE, (*TALK, "--threads", "many")),
     (USAGE, (*TALK, "--seed", "-1")),

@@ -12,7 +12,7 @@ def test_help_has_an_example(command):
     text = tool.succeed(command, "--help")
     assert f"gst-moshi {command}" in text
     assert "Example" in text
-    for option in ("--model", "--device", "--precision", "--threads", "--quiet", "--json"):
+    for option in ("--model", "--device", "--precision", "--kv-precision", "--threads", "--quiet", "--json"):
         assert option in text
 
 

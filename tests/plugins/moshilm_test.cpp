@@ -221,6 +221,7 @@ TEST_F(MoshiLm, ConversationSettings) {
     g_object_set(element, "text-temperature", 0.5F, "audio-top-k", 100, "seed", G_GUINT64_CONSTANT(42),
                  "cfg-coef", 3.0F, "conditions", conditions, "max-sessions", 4, nullptr);
     gst_util_set_object_arg(G_OBJECT(element), "precision", "bf16");
+    gst_util_set_object_arg(G_OBJECT(element), "kv-precision", "int8");
     gst_structure_free(conditions);
   });
   push_frames(rig, 1);
@@ -238,6 +239,7 @@ TEST_F(MoshiLm, ConversationSettings) {
             std::make_pair(std::string("description"), std::string("very_good")));
   EXPECT_FALSE(log.session_options.live);
   EXPECT_EQ(log.lm_options.precision, moshi::Precision::BF16);
+  EXPECT_EQ(log.lm_options.kv_precision, moshi::KvPrecision::Int8);
   EXPECT_EQ(log.lm_options.max_sessions, 4);
 }
 

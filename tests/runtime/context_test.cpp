@@ -142,13 +142,18 @@ TEST_F(ContextTest, LoadTimeSettingsThatDisagreeNameBoth) {
   EXPECT_EQ(message_of([&] {
               context->load_lm({Precision::BF16, 0, false});
             }),
-            "precision: expected f32 as the model is loaded, found bf16: use the same precision or another "
+            "precision: expected f32 as the model is loaded, found bf16: use the same value or another "
             "context-id");
   EXPECT_EQ(
       message_of([&] {
         context->load_lm({Precision::Auto, 3, false});
       }),
       "max-sessions: expected 2 as the model is loaded, found 3: use the same value or another context-id");
+  LmOptions small;
+  small.kv_precision = KvPrecision::Int8;
+  EXPECT_EQ(message_of([&] { context->load_lm(small); }),
+            "kv-precision: expected auto as the model is loaded, found int8: use the same value or another "
+            "context-id");
 }
 
 TEST_F(ContextTest, SessionsNeedTheirPart) {
@@ -373,6 +378,7 @@ TEST_F(ContextTest, StatsTellSizes) {
   EXPECT_GT(stats.codec_weight_bytes, 0U);
   // Two layers, keys and values, 32 floats.
   EXPECT_EQ(stats.kv_page_bytes, 2U * 2 * 32 * 4);
+  EXPECT_EQ(stats.kv_precision, "auto");
 }
 
 TEST_F(ContextTest, ConversationsCanHaveAHistory) {

@@ -56,6 +56,14 @@ Precision parse_precision(const std::string& name);
 /// The inverse of parse_precision.
 std::string to_string(Precision precision);
 
+/// What the language model's keys and values are kept as. Auto: as they are computed.
+enum class KvPrecision { Auto, Int8 };
+
+/// "auto" or "int8"; anything else throws Settings.
+KvPrecision parse_kv_precision(const std::string& name);
+/// The inverse of parse_kv_precision.
+std::string to_string(KvPrecision precision);
+
 /// What identifies a context. Equal model (after canonicalisation), device and context_id give the
 /// same context within a process.
 struct ContextOptions {
@@ -73,6 +81,7 @@ struct LmOptions {
   Precision precision = Precision::Auto;
   int max_sessions = 0;  ///< Most sessions at a time; 0: what memory allows.
   bool text = true;      ///< Text of tokens is wanted: the tokenizer must be there.
+  KvPrecision kv_precision = KvPrecision::Auto;
 };
 
 /// Cancels waits of other threads. One object may serve several waits; thread-safe.
@@ -232,11 +241,12 @@ struct ForwardResult {
 
 /// Bytes and counts of a context, for `bench` and `doctor`.
 struct ContextStats {
-  std::string device;       ///< "cpu", "cuda:0".
-  std::string device_name;  ///< "NVIDIA H200", or the CPU's name.
-  std::string precision;    ///< Of the LM, "" before it is loaded.
-  bool graphs = false;      ///< CUDA graphs in use.
-  uint64_t overflows = 0;   ///< Activations cut to the largest f16, by int8 products on CUDA devices.
+  std::string device;        ///< "cpu", "cuda:0".
+  std::string device_name;   ///< "NVIDIA H200", or the CPU's name.
+  std::string precision;     ///< Of the LM, "" before it is loaded.
+  std::string kv_precision;  ///< Likewise.
+  bool graphs = false;       ///< CUDA graphs in use.
+  uint64_t overflows = 0;    ///< Activations cut to the largest f16, by int8 products on CUDA devices.
   uint64_t codec_weight_bytes = 0;
   uint64_t lm_weight_bytes = 0;
   uint64_t lm_step_bytes = 0;  ///< Weight bytes one LM step reads.
@@ -262,8 +272,8 @@ class ExecutionContext {
 
   /// Loads the codec on first need; later callers wait for the first. Sessions need it loaded.
   virtual void load_codec(const ProgressHandler& progress = {}, const Cancellation* cancel = nullptr) = 0;
-  /// Loads the language model likewise. A precision or max_sessions that contradicts what is loaded
-  /// throws Settings naming both values; Precision::Auto joins what is there.
+  /// Loads the language model likewise. A precision, kv_precision or max_sessions that contradicts what is
+  /// loaded throws Settings naming both values; Auto joins what is there.
   virtual void load_lm(const LmOptions& options, const ProgressHandler& progress = {},
                        const Cancellation* cancel = nullptr) = 0;
 
