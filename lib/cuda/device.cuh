@@ -106,17 +106,24 @@ template <typename... Parameters>
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
 }
 
-/// Launch settings of one kernel.
+/// Launch settings of one kernel; `cluster`: blocks of a cluster.
 struct Launch {
-  Launch(dim3 grid, dim3 block, size_t shared, bool overlap, void* stream) {
+  Launch(dim3 grid, dim3 block, size_t shared, bool overlap, void* stream, unsigned cluster = 1) {
     config.gridDim = grid;
     config.blockDim = block;
     config.dynamicSmemBytes = shared;
     config.stream = static_cast<cudaStream_t>(stream);
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &attribute;
-    config.numAttrs = overlap ? 1 : 0;
+    config.attrs = attributes;
+    if (overlap) {
+      cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+      attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+      attribute.val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (cluster > 1) {
+      cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+      attribute.id = cudaLaunchAttributeClusterDimension;
+      attribute.val.clusterDim = {cluster, 1, 1};
+    }
   }
   Launch(const Launch&) = delete;
   Launch& operator=(const Launch&) = delete;
@@ -125,7 +132,7 @@ struct Launch {
     return static_cast<int>(cudaLaunchKernelEx(&config, kernel, arguments...));
   }
   cudaLaunchConfig_t config{};
-  cudaLaunchAttribute attribute{};
+  cudaLaunchAttribute attributes[2]{};
 };
 
 }  // namespace moshi::cuda

@@ -4,6 +4,7 @@
 #include "cuda/norm.h"
 #include "cuda/output.cuh"
 #include "cuda/resident.h"
+#include "cuda/wide.h"
 
 namespace moshi::cuda {
 namespace {
@@ -235,6 +236,7 @@ int multiply(const Matrix& w, const Activations& x, const Output& output, bool o
   if (resident_takes(w, x.columns, false)) {
     return multiply_resident(w, x.values, x.columns, nullptr, output, overlap, stream);
   }
+  if (wide_takes(w, x.columns)) return multiply_wide(w, x, output, overlap, stream);
   switch (w.element) {
     case Element::BF16:
       return launch<Element::BF16>(w, x, output, overlap, stream);

@@ -99,34 +99,42 @@ __device__ inline int row_of(const Output& output, int i) {
   return output.kind == Output::Kind::Gate ? i / 8 * kTileRows + i % 8 : i;
 }
 
-/// Writes what `parts` say of a row: `row` of `rows` there, `first_row + row` of the product.
+/// Writes the result of a row from its sum; where it is gated, `up_sum` is that of the row 8 further on.
 template <Element E>
-__device__ inline void write(const Output& output, const Terms& terms, const float* parts, int rows,
-                             int stride, int first_row, int row, int column) {
-  const float y = __fadd_rn(__fmul_rn(add_chains(parts, rows, stride, row, column), terms.scale), terms.bias);
-  float* place = place_of(output, first_row + row, column);
+__device__ inline void write(const Output& output, const Terms& terms, float sum, float up_sum, int row,
+                             int column) {
+  const float y = __fadd_rn(__fmul_rn(sum, terms.scale), terms.bias);
+  float* place = place_of(output, row, column);
   switch (output.kind) {
     case Output::Kind::Store:
       *place = y;
       break;
     case Output::Kind::Add:
-      *place = output.scale != nullptr ? fmaf(output.scale[first_row + row], y, terms.there)
-                                       : __fadd_rn(terms.there, y);
+      *place = output.scale != nullptr ? fmaf(output.scale[row], y, terms.there) : __fadd_rn(terms.there, y);
       break;
     case Output::Kind::Lookup:
       *place = __fadd_rn(y, terms.there);
       break;
     case Output::Kind::Activate:
-      write_next<E>(output, first_row + row, column, activate(output.activation, y));
+      write_next<E>(output, row, column, activate(output.activation, y));
       break;
     case Output::Kind::Gate: {
-      const float sum = add_chains(parts, rows, stride, row + 8, column);
-      const float up = __fadd_rn(__fmul_rn(sum, terms.up_scale), terms.up_bias);
+      const float up = __fadd_rn(__fmul_rn(up_sum, terms.up_scale), terms.up_bias);
       // Rows 0 to 7 of each 16 are gates, so result 8 g + j of row 16 g + j.
-      const int feature = (first_row + row) / kTileRows * 8 + row % 8;
+      const int feature = row / kTileRows * 8 + row % 8;
       write_next<E>(output, feature, column, activate(output.activation, y) * up);
     }
   }
+}
+
+/// Writes what `parts` say of a row: `row` of `rows` there, `first_row + row` of the product.
+template <Element E>
+__device__ inline void write(const Output& output, const Terms& terms, const float* parts, int rows,
+                             int stride, int first_row, int row, int column) {
+  const float sum = add_chains(parts, rows, stride, row, column);
+  const float up_sum =
+      output.kind == Output::Kind::Gate ? add_chains(parts, rows, stride, row + 8, column) : 0.0F;
+  write<E>(output, terms, sum, up_sum, first_row + row, column);
 }
 
 }  // namespace moshi::cuda

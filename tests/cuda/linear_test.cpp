@@ -37,16 +37,67 @@ TEST_F(LinearKernel, IsTheProduct) {
   }
 }
 
+/// The product of as many columns at a time as `columns` says.
+at::Tensor in_pieces(const DeviceMatrix& w, const at::Tensor& x, int64_t columns) {
+  std::vector<at::Tensor> pieces;
+  for (const at::Tensor& piece : x.split(columns)) {
+    pieces.push_back(stored(w, DeviceActivations(piece, w.element)));
+  }
+  return at::cat(pieces);
+}
+
 TEST_F(LinearKernel, ColumnsDoNotDependOnTheirNeighbours) {
   for (const Element element : kElements) {
-    for (const auto& [rows, depth] : {std::pair{208, 1056}, {2050, 96}, {5000, 256}, {22528, 64}}) {
+    for (const auto& [rows, depth] :
+         {std::pair{208, 1056}, {2050, 96}, {5000, 256}, {22528, 64}, {12290, 2080}}) {
       const DeviceMatrix w(rows, depth, element);
       const at::Tensor x = at::randn({64, depth});
-      const at::Tensor alone = stored(w, DeviceActivations(x.narrow(0, 3, 1), element));
-      for (const int64_t columns : {4, 8, 12, 16, 24, 32, 48, 64}) {
-        const at::Tensor together = stored(w, DeviceActivations(x.narrow(0, 0, columns), element));
-        EXPECT_TRUE(at::equal(together[3], alone[0]))
+      const at::Tensor alone = in_pieces(w, x, 1);
+      for (const int64_t columns : {4, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 57, 64}) {
+        EXPECT_TRUE(at::equal(in_pieces(w, x, columns), alone))
             << static_cast<int>(element) << ", " << rows << " x " << depth << ", " << columns;
+      }
+    }
+  }
+}
+
+TEST_F(LinearKernel, EveryOutputIsTheSameInAnyCompany) {
+  constexpr int64_t kRows = 8208;
+  constexpr int64_t kDepth = 2080;
+  const at::TensorOptions floats = at::TensorOptions(at::kFloat).device(kGpu);
+  const at::Tensor bias = at::randn({kRows}, floats);
+  const at::Tensor scale = at::rand({kRows}, floats);
+  const at::Tensor table = at::randn({10, kRows}, floats);
+  const at::Tensor tokens = at::randint(-1, 10, {64}, at::TensorOptions(at::kInt).device(kGpu));
+  const at::Tensor before = at::randn({64, kRows}, floats);
+  const at::Tensor x = at::randn({64, kDepth});
+  for (const Element element : kElements) {
+    const DeviceMatrix w(kRows, kDepth, element);
+    const auto run = [&](Output::Kind kind, int64_t first, int64_t columns) {
+      const DeviceActivations own(x.narrow(0, first, columns), element);
+      const auto next = DeviceActivations::empty(columns, 8224, element);
+      const at::Tensor values = before.narrow(0, first, columns).clone();
+      Output output;
+      output.kind = kind;
+      output.bias = bias.const_data_ptr<float>();
+      output.scale = scale.const_data_ptr<float>();
+      output.values = values.mutable_data_ptr<float>();
+      output.stride = kRows;
+      output.table = table.const_data_ptr();
+      output.tokens = tokens.const_data_ptr<int>() + first;
+      output.activation = Activation::Silu;
+      output.next = next.get();
+      EXPECT_EQ(multiply(w.get(), own.get(), output, false, nullptr), 0);
+      return at::cat({values.cpu().to(at::kDouble), next.values()}, 1);
+    };
+    for (const Output::Kind kind : {Output::Kind::Store, Output::Kind::Add, Output::Kind::Lookup,
+                                    Output::Kind::Activate, Output::Kind::Gate}) {
+      std::vector<at::Tensor> columns;
+      for (int64_t column = 0; column < 64; ++column) columns.push_back(run(kind, column, 1));
+      const at::Tensor alone = at::cat(columns);
+      for (const int64_t company : {11, 16, 29, 32, 50, 64}) {
+        EXPECT_TRUE(at::equal(run(kind, 64 - company, company), alone.narrow(0, 64 - company, company)))
+            << static_cast<int>(element) << ", " << static_cast<int>(kind) << ", " << company;
       }
     }
   }
