@@ -47,19 +47,47 @@ __device__ inline unsigned bound_of(unsigned largest, int k) {
   return bound;
 }
 
+/// Writes the next input of a column by the whole block; token -1: none.
+__device__ inline void follow_up(const Follow& follow, int column, int token) {
+  for (int i = threadIdx.x; i < follow.dim; i += kThreads) {
+    float value = __ldcg(follow.base + static_cast<size_t>(column) * follow.base_stride + i);
+    const size_t index = static_cast<size_t>(token) * follow.dim + i;
+    if (token >= 0) {
+      value = __fadd_rn(value, follow.table_bf16
+                                   ? __bfloat162float(static_cast<const __nv_bfloat16*>(follow.table)[index])
+                                   : static_cast<const float*>(follow.table)[index]);
+    }
+    follow.x[static_cast<size_t>(column) * follow.dim + i] = value;
+  }
+}
+
 /// One block a column; a thread keeps the logits of `Held` tokens, and reads those behind them when it needs
 /// them.
 template <int Held>
 __global__ void __launch_bounds__(kThreads, 1)
-    choose_kernel(const float* logits, int stride, int card, const Choice* choices, uint32_t row,
-                  int* tokens) {
+    choose_kernel(const float* logits, int stride, int card, const Choice* choices, uint32_t row, int* tokens,
+                  Follow follow) {
   __shared__ RaceRoom<kWarps> room;
   const int column = blockIdx.x;
   const int thread = threadIdx.x;
   let_next_start();
-  wait_for_previous();
   const Choice choice = choices[column];
-  if (!choice.wanted) return;
+  const auto draw_of = [&](int token) {
+    return exponential(choice.seed, static_cast<uint64_t>(choice.step), row, static_cast<uint32_t>(token));
+  };
+  // Draws do not depend on logits: few enough, they are made while these are.
+  constexpr bool kDrawsAhead = Held <= 2;
+  float draws[Held];
+  if (kDrawsAhead && choice.wanted && choice.temperature > 0) {
+#pragma unroll
+    for (int i = 0; i < Held; ++i) draws[i] = draw_of(i * kThreads + thread);
+  }
+  wait_for_previous();
+  if (!choice.wanted) {
+    const bool is_null = thread < gridDim.x && choices[thread].null_column == column;
+    if (__syncthreads_or(is_null ? 1 : 0) == 0 && follow.x != nullptr) follow_up(follow, column, -1);
+    return;
+  }
   const Logits read{
       logits + static_cast<size_t>(column) * stride,
       choice.null_column < 0 ? nullptr : logits + static_cast<size_t>(choice.null_column) * stride,
@@ -89,23 +117,28 @@ __global__ void __launch_bounds__(kThreads, 1)
   const float largest_logit = best.score;
   if (choice.temperature > 0) {
     const int k = choice.top_k <= 0 ? card : min(choice.top_k, card);
-    const auto enter = [&](int token, float value) {
-      const float draw =
-          exponential(choice.seed, static_cast<uint64_t>(choice.step), row, static_cast<uint32_t>(token));
+    const auto enter = [&](int token, float value, float draw) {
       return entrant(value, token, draw, largest_logit, choice.temperature);
     };
     const auto contest = [&](unsigned least) {
       Best best_of_own = nobody();
+      if constexpr (kDrawsAhead) {
+        values([&](int token, float value) {
+          if (ordered(value) >= least)
+            best_of_own = better(best_of_own, enter(token, value, draws[token / kThreads]));
+        });
+        return best_of_own;
+      }
       unsigned candidates = 0;  // Few, so their draws are not worth 32 copies of code.
 #pragma unroll
       for (int i = 0; i < Held; ++i) candidates |= (ordered(held[i]) >= least ? 1U : 0U) << i;
       for (; candidates != 0; candidates &= candidates - 1) {
         const int token = (__ffs(static_cast<int>(candidates)) - 1) * kThreads + thread;
-        if (token < card) best_of_own = better(best_of_own, enter(token, read(token)));
+        if (token < card) best_of_own = better(best_of_own, enter(token, read(token), draw_of(token)));
       }
       for (int token = Held * kThreads + thread; token < card; token += kThreads) {
         const float value = read(token);
-        if (ordered(value) >= least) best_of_own = better(best_of_own, enter(token, value));
+        if (ordered(value) >= least) best_of_own = better(best_of_own, enter(token, value, draw_of(token)));
       }
       return best_of_own;
     };
@@ -120,15 +153,20 @@ __global__ void __launch_bounds__(kThreads, 1)
     tokens[column] = best.token;
     if (choice.null_column >= 0) tokens[choice.null_column] = best.token;
   }
+  if (follow.x != nullptr) {
+    follow_up(follow, column, best.token);
+    if (choice.null_column >= 0) follow_up(follow, choice.null_column, best.token);
+  }
 }
 
 }  // namespace
 
 int choose(const float* logits, int stride, int card, const Choice* choices, uint32_t row, int columns,
-           int* tokens, bool overlap, void* stream) {
+           int* tokens, const Follow& follow, bool overlap, void* stream) {
   const Launch launch(columns, kThreads, 0, overlap, stream);
-  if (card <= 2 * kThreads) return launch(choose_kernel<2>, logits, stride, card, choices, row, tokens);
-  return launch(choose_kernel<32>, logits, stride, card, choices, row, tokens);
+  if (card <= 2 * kThreads)
+    return launch(choose_kernel<2>, logits, stride, card, choices, row, tokens, follow);
+  return launch(choose_kernel<32>, logits, stride, card, choices, row, tokens, follow);
 }
 
 }  // namespace moshi::cuda

@@ -21,10 +21,22 @@ struct Choice {
   float coefficient = 1;
 };
 
+/// What a column's token becomes: x[c] = base[c] + table[token], the input of the next codebook's step. All
+/// pointers are device memory.
+struct Follow {
+  float* x = nullptr;           ///< f32 [columns][dim], or null: nothing follows.
+  const float* base = nullptr;  ///< f32 [columns][base_stride].
+  int base_stride = 0;
+  const void* table = nullptr;  ///< [tokens][dim], bf16 or f32 as `table_bf16` says.
+  bool table_bf16 = false;
+  int dim = 0;
+};
+
 /// tokens[c] for `columns` columns of logits f32 [columns][stride], of which `card` are tokens; a column's
-/// null column gets the same token. `row` keys the draw: 0 for text, 1 + codebook for audio. `overlap`,
-/// `stream` and the result as those of multiply().
+/// null column gets the same token. Then what follows; for a column with neither, its base alone. `choices`
+/// are device memory that no kernel before this one writes. `row` keys the draw: 0 for text, 1 + codebook for
+/// audio. `overlap`, `stream` and the result as those of multiply().
 int choose(const float* logits, int stride, int card, const Choice* choices, uint32_t row, int columns,
-           int* tokens, bool overlap, void* stream);
+           int* tokens, const Follow& follow, bool overlap, void* stream);
 
 }  // namespace moshi::cuda

@@ -29,6 +29,11 @@ struct Fragment {
 #pragma unroll
     for (int i = 0; i < kPieces; ++i) pieces[i] = load_once(tile + (i * kWarp + lane) * 16);
   }
+  __device__ void load_shared(const char* tile, int lane) {
+#pragma unroll
+    for (int i = 0; i < kPieces; ++i)
+      pieces[i] = *reinterpret_cast<const uint4*>(tile + (i * kWarp + lane) * 16);
+  }
 };
 
 /// Two of four bytes (values plus 128) as f16: prmt puts them under the exponent of 1024.

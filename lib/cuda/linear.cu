@@ -1,9 +1,10 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "cuda/linear.h"
 
-#include "cuda/norm.h"
+#include "cuda/norm.cuh"
 #include "cuda/output.cuh"
 #include "cuda/resident.h"
+#include "cuda/staged.h"
 #include "cuda/wide.h"
 
 namespace moshi::cuda {
@@ -233,6 +234,7 @@ constexpr int kMostNormed = 4;
 
 int multiply(const Matrix& w, const Activations& x, const Output& output, bool overlap, void* stream) {
   if (x.columns < 1 || x.columns > kMostColumns || x.depth != w.depth) return cudaErrorInvalidValue;
+  if (staged_takes(w, x.columns)) return multiply_staged(w, x, output, overlap, stream);
   if (resident_takes(w, x.columns, false)) {
     return multiply_resident(w, x.values, x.columns, nullptr, output, overlap, stream);
   }
@@ -253,8 +255,10 @@ int multiply_normed(const Matrix& w, const float* x, const Norm& norm, const Act
   if (normed.columns < 1 || normed.columns > kMostColumns || normed.depth != w.depth) {
     return cudaErrorInvalidValue;
   }
-  const bool is_rms = !norm.none && !norm.mean && norm.bias == nullptr;
-  if (is_rms && normed.columns <= kMostNormed && resident_takes(w, normed.columns, true)) {
+  if (staged_takes(w, normed.columns, norm)) {
+    return multiply_staged(w, x, normed.columns, norm, output, overlap, stream);
+  }
+  if (is_plain_rms(norm) && normed.columns <= kMostNormed && resident_takes(w, normed.columns, true)) {
     return multiply_resident(w, x, normed.columns, &norm, output, overlap, stream);
   }
   const int status = normalize(x, norm, normed, w.element, output.overflows, overlap, stream);

@@ -21,7 +21,6 @@ struct Output {
   enum class Kind {
     Store,     ///< values[c * stride + r] = y
     Add,       ///< values[c * stride + r] += scale[r] * y (scale: layer scale, null for 1)
-    Lookup,    ///< values[c * stride + r] = y + table[tokens[c] * stride + r] (token -1: no table row)
     Activate,  ///< next = activation(y)
     Gate,  ///< next[8 g + j] = activation(row 16 g + j) * (row 16 g + 8 + j): gate and up rows interleaved by
            ///< 8
@@ -31,9 +30,6 @@ struct Output {
   float* values = nullptr;
   int stride = 0;
   const float* scale = nullptr;
-  const void* table = nullptr;  ///< [tokens, stride], bf16 or f32 as `table_bf16` says.
-  bool table_bf16 = false;
-  const int* tokens = nullptr;
   Activation activation = Activation::Identity;
   Activations next;          ///< In the dtype of the matrix's Element.
   int* overflows = nullptr;  ///< Counts f16 activations that had to be cut to the largest f16, or null.

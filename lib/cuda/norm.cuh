@@ -9,6 +9,11 @@
 
 namespace moshi::cuda {
 
+/// A norm that products may take for themselves.
+[[nodiscard]] inline bool is_plain_rms(const Norm& norm) {
+  return !norm.none && !norm.mean && norm.bias == nullptr;
+}
+
 constexpr int kNormLines = 16;
 constexpr int kNormThreads = kNormLines * kWarp;
 

@@ -35,13 +35,6 @@ __device__ inline float activate(Activation kind, float x) {
   return x;
 }
 
-__device__ inline float looked_up(const Output& output, int row, int token) {
-  if (token < 0) return 0.0F;
-  const size_t index = static_cast<size_t>(token) * output.stride + row;
-  return output.table_bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(output.table)[index])
-                           : static_cast<const float*>(output.table)[index];
-}
-
 template <Element E>
 __device__ inline void write_next(const Output& output, int feature, int column, float value) {
   auto* next = static_cast<typename Operand<E>::Type*>(output.next.values);
@@ -75,9 +68,6 @@ __device__ inline Terms terms_of(const Matrix& w, const Output& output, int row,
   }
   // Past the first cache: its line may be older than what another kernel's block wrote to it.
   if (output.kind == Output::Kind::Add) terms.there = __ldcg(place_of(output, row, column));
-  if (output.kind == Output::Kind::Lookup) {
-    terms.there = looked_up(output, row, __ldcg(output.tokens + column));
-  }
   return terms;
 }
 
@@ -111,9 +101,6 @@ __device__ inline void write(const Output& output, const Terms& terms, float sum
       break;
     case Output::Kind::Add:
       *place = output.scale != nullptr ? fmaf(output.scale[row], y, terms.there) : __fadd_rn(terms.there, y);
-      break;
-    case Output::Kind::Lookup:
-      *place = __fadd_rn(y, terms.there);
       break;
     case Output::Kind::Activate:
       write_next<E>(output, row, column, activate(output.activation, y));

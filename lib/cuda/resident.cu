@@ -2,7 +2,7 @@
 #include "cuda/resident.h"
 
 #include "cuda/bulk.cuh"
-#include "cuda/norm.cuh"
+#include "cuda/norm_shared.cuh"
 #include "cuda/output.cuh"
 
 namespace moshi::cuda {
@@ -63,51 +63,6 @@ struct Reader {
   }
 };
 
-/// Normed columns to `operands`: `Warps` warps share a column.
-template <Element E, int Warps>
-__device__ inline void normalize_shared(const float* x, const Norm& norm, int columns, int depth, float* raw,
-                                        typename Operand<E>::Type* operands, int* overflows) {
-  __shared__ float sums[kNormLines / Warps][kNormLines];
-  const int column = threadIdx.x / kWarp / Warps;
-  const int warp = threadIdx.x / kWarp % Warps;
-  const int lane = threadIdx.x % kWarp;
-  float* own = raw + static_cast<size_t>(column) * depth;
-  if (column < columns) {
-    float lines[kNormLines / Warps];
-    sum_squares<Warps>(x + static_cast<size_t>(column) * depth, depth, warp, lines, [&](int k, float4 v) {
-      *reinterpret_cast<float4*>(own + k) = weighted(v, norm.weight + k);
-    });
-#pragma unroll
-    for (int i = 0; i < kNormLines / Warps; ++i) {
-      if (lane == 0) sums[column][warp + i * Warps] = lines[i];
-    }
-  }
-  __syncthreads();
-  if (column < columns) {
-    const float scale = norm_scale(sums[column], depth, norm.epsilon);
-    for (int k = (warp * kWarp + lane) * 4; k < depth; k += Warps * kWarp * 4) {
-      const float4 v = *reinterpret_cast<const float4*>(own + k);
-      auto* place = operands + activation_index(k, column, columns);
-      store(place[0], __fmul_rn(v.x, scale), overflows);
-      store(place[1], __fmul_rn(v.y, scale), overflows);
-      store(place[2], __fmul_rn(v.z, scale), overflows);
-      store(place[3], __fmul_rn(v.w, scale), overflows);
-    }
-  }
-  __syncthreads();
-}
-
-template <Element E>
-__device__ inline void normalize_shared(const float* x, const Norm& norm, int columns, int depth, float* raw,
-                                        void* operands, int* overflows) {
-  auto* typed = static_cast<typename Operand<E>::Type*>(operands);
-  int* counted = blockIdx.x == 0 ? overflows : nullptr;  // Every block finds the same.
-  if (columns == 1) return normalize_shared<E, 16>(x, norm, columns, depth, raw, typed, counted);
-  if (columns == 2) return normalize_shared<E, 8>(x, norm, columns, depth, raw, typed, counted);
-  if (columns <= 4) return normalize_shared<E, 4>(x, norm, columns, depth, raw, typed, counted);
-  return normalize_shared<E, 2>(x, norm, columns, depth, raw, typed, counted);
-}
-
 template <Element E, bool Normed>
 __global__ void __launch_bounds__(kThreads, 1)
     resident_kernel(Matrix w, const void* x, int columns, Norm norm, Output output) {
@@ -141,9 +96,13 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int tile_bytes = columns * kTileDepth * 2;
   if constexpr (Normed) {
     wait_for_previous();  // Weights are nobody's result; activations are.
-    normalize_shared<E>(static_cast<const float*>(x), norm, columns, w.depth,
-                        reinterpret_cast<float*>(memory + layout.raw), memory + layout.operands,
-                        output.overflows);
+    auto* operands = reinterpret_cast<typename Operand<E>::Type*>(memory + layout.operands);
+    int* counted = blockIdx.x == 0 ? output.overflows : nullptr;  // Every block finds the same.
+    normalize_shared<kNormLines, kTileColumns>(
+        static_cast<const float*>(x), norm.weight, norm.epsilon, columns, w.depth,
+        reinterpret_cast<float*>(memory + layout.raw), [&](int k, int column, float4 v) {
+          store_four<E>(operands + activation_index(k, column, columns), v, counted);
+        });
   } else {
     if (threadIdx.x == 0) {
       for (int i = 0; i < stages; ++i) init_barrier(arrived + i, 1);

@@ -193,8 +193,6 @@ struct Worker {
         return finish<Output::Kind::Store>(pass, first_group, groups);
       case Output::Kind::Add:
         return finish<Output::Kind::Add>(pass, first_group, groups);
-      case Output::Kind::Lookup:
-        return finish<Output::Kind::Lookup>(pass, first_group, groups);
       case Output::Kind::Activate:
         return finish<Output::Kind::Activate>(pass, first_group, groups);
       case Output::Kind::Gate:

@@ -58,7 +58,7 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs, int sessions)
   logits_ = column_buffer(std::max(config.text_card_out, config.card), at::kFloat, device);
   heads_ = at::zeros({config.extra_heads, kMostColumns, config.extra_heads_dim},
                      tokens_.options().dtype(at::kFloat));
-  if (model.depth_) make_depth();
+  if (model.generated_ > 0) make_depth();
   make_tables();
 
   const auto pinned = [](const at::Tensor& like) {
@@ -84,6 +84,10 @@ void CudaStepper::make_depth() {
     depth_norms_.push_back(model_->depth_norms_.empty() ? none : parameters_.norm(model_->depth_norms_[k]));
     depth_biases_.push_back(parameters_.floats(model_->linears_[k].bias()));
   }
+  size_t inputs = 0;
+  for (int k = 0; k < model_->generated_; ++k) inputs = std::max(inputs, depth_input_of(k) + 1);
+  depth_in_ = nn::Linear::stacked(std::span(model_->depth_in_).first(inputs));
+  depth_inputs_ = column_buffer(depth_in_.outputs(), at::kFloat, model_->device());
   head_input_ = column_buffer(config.dim, operand_of(element_), model_->device());
   // Each column has a page of its own, which every frame begins anew.
   depth_slots_ = at::arange(kMostColumns, ints);
@@ -302,6 +306,28 @@ StepperFigures CudaStepper::figures() const {
   return {use_graphs_, static_cast<uint64_t>(overflows), pool_->taken_bytes()};
 }
 
+/// Which of the depth transformer's input matrices a codebook has.
+size_t CudaStepper::depth_input_of(int codebook) const {
+  if (model_->depth_in_.size() == 1) return 0;
+  return model_->config_.depth.schedule.empty() ? static_cast<size_t>(codebook)
+                                                : depth_->model().set_of(codebook);
+}
+
+/// What becomes of the token before `codebook`: the depth transformer's input.
+cuda::Follow CudaStepper::follow(int codebook) const {
+  cuda::Follow follow;
+  if (codebook >= model_->generated_) return follow;
+  const at::Tensor& table = depth_tables_[static_cast<size_t>(codebook)];
+  follow.x = depth_->residual();
+  follow.dim = model_->config_.depth.dim;
+  follow.base =
+      depth_inputs_.const_data_ptr<float>() + depth_input_of(codebook) * static_cast<size_t>(follow.dim);
+  follow.base_stride = static_cast<int>(depth_in_.outputs());
+  follow.table = table.const_data_ptr();
+  follow.table_bf16 = table.scalar_type() == at::kBFloat16;
+  return follow;
+}
+
 void CudaStepper::launch_depth(int columns) const {
   const checkpoint::LmConfig& config = model_->config_;
   const bool overlap = stream_.can_overlap();
@@ -310,31 +336,20 @@ void CudaStepper::launch_depth(int columns) const {
   const auto run = [](int status) { cuda::check(status, "the depth transformer's step"); };
   for (int k = 0; k < model_->generated_; ++k) {
     const auto index = static_cast<size_t>(k);
-    const size_t in = model_->depth_in_.size() == 1   ? 0
-                      : config.depth.schedule.empty() ? index
-                                                      : depth_->model().set_of(k);
-    cuda::Output lookup;
-    lookup.kind = cuda::Output::Kind::Lookup;
-    lookup.values = depth_->residual();
-    lookup.stride = config.depth.dim;
-    lookup.table = depth_tables_[index].const_data_ptr();
-    lookup.table_bf16 = depth_tables_[index].scalar_type() == at::kBFloat16;
-    lookup.tokens = tokens + static_cast<ptrdiff_t>(k) * kMostColumns;
-    run(cuda::multiply(model_->depth_in_[in].matrix(), as_activations(hidden_, config.temporal.dim, columns),
-                       lookup, overlap, stream_.get()));
     depth_->launch(depth_slots_.const_data_ptr<int>(),
                    depth_positions_.const_data_ptr<int>() + static_cast<ptrdiff_t>(k) * kMostColumns, k,
                    model_->generated_, columns, stream_);
-    const cuda::Activations head_input = as_activations(head_input_, config.depth.dim, columns);
-    run(cuda::normalize(lookup.values, depth_norms_[index], head_input, element_, overflows(), overlap,
-                        stream_.get()));
     cuda::Output logits;
     logits.values = logits_.mutable_data_ptr<float>();
     logits.stride = config.card;
     logits.bias = depth_biases_[index];
-    run(cuda::multiply(model_->linears_[index].matrix(), head_input, logits, overlap, stream_.get()));
+    logits.overflows = overflows();
+    run(cuda::multiply_normed(model_->linears_[index].matrix(), depth_->residual(), depth_norms_[index],
+                              as_activations(head_input_, config.depth.dim, columns), logits, overlap,
+                              stream_.get()));
     run(cuda::choose(logits.values, logits.stride, config.card, staging->audio, static_cast<uint32_t>(k) + 1,
-                     columns, tokens + static_cast<ptrdiff_t>(k + 1) * kMostColumns, overlap, stream_.get()));
+                     columns, tokens + static_cast<ptrdiff_t>(k + 1) * kMostColumns, follow(k + 1), overlap,
+                     stream_.get()));
   }
 }
 
@@ -351,13 +366,19 @@ void CudaStepper::launch(int columns) const {
   temporal_->launch(staging->slots, staging->positions, 0, config.temporal.context, columns, stream_);
   const cuda::Activations hidden = as_activations(hidden_, config.temporal.dim, columns);
   run(cuda::normalize(input, out_norm_, hidden, element_, overflows(), overlap, stream_.get()));
+  if (model_->generated_ > 0) {
+    cuda::Output inputs;
+    inputs.values = depth_inputs_.mutable_data_ptr<float>();
+    inputs.stride = static_cast<int>(depth_in_.outputs());
+    run(cuda::multiply(depth_in_.matrix(), hidden, inputs, overlap, stream_.get()));
+  }
   cuda::Output logits;
   logits.values = logits_.mutable_data_ptr<float>();
   logits.stride = config.text_card_out;
   logits.bias = text_bias_;
   run(cuda::multiply(model_->text_linear_.matrix(), hidden, logits, overlap, stream_.get()));
   run(cuda::choose(logits.values, logits.stride, config.text_card_out, staging->text, 0, columns,
-                   tokens_.mutable_data_ptr<int>(), overlap, stream_.get()));
+                   tokens_.mutable_data_ptr<int>(), follow(0), overlap, stream_.get()));
   for (size_t i = 0; i < model_->extra_heads_.size(); ++i) {
     cuda::Output head;
     head.stride = config.extra_heads_dim;

@@ -53,6 +53,8 @@ class CudaStepper final : public Stepper {
   [[nodiscard]] int* overflows() const {
     return tokens_.mutable_data_ptr<int>() + static_cast<ptrdiff_t>(1 + model_->generated_) * kMostColumns;
   }
+  [[nodiscard]] size_t depth_input_of(int codebook) const;
+  [[nodiscard]] cuda::Follow follow(int codebook) const;
   void launch_depth(int columns) const;
 
   LanguageModel* model_;
@@ -76,6 +78,8 @@ class CudaStepper final : public Stepper {
   cuda::Norm out_norm_;
   const float* text_bias_ = nullptr;
   std::optional<CudaTransformer> depth_;
+  nn::Linear depth_in_;      ///< What all of a step's codebooks take of the temporal transformer's output.
+  at::Tensor depth_inputs_;  ///< f32 [columns, rows of depth_in_].
   std::vector<cuda::Norm> depth_norms_;
   std::vector<const float*> depth_biases_;
   at::Tensor depth_pages_;

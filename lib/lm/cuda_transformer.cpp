@@ -132,6 +132,7 @@ void CudaTransformer::launch(const int* slots, const int* positions, int set_ste
   const TransformerConfig& config = model_->config();
   const size_t set = model_->set_of(set_step);
   const bool overlap = stream.can_overlap();
+  const bool recent = cuda::recent_takes(attention_, pages_, longest);
   const auto run = [](int status) { cuda::check(status, "the language model's step"); };
   auto* input = residual();
   auto* qkv = qkv_.mutable_data_ptr<float>();
@@ -142,6 +143,7 @@ void CudaTransformer::launch(const int* slots, const int* positions, int set_ste
   add.kind = cuda::Output::Kind::Add;
   add.values = input;
   add.stride = config.dim;
+  add.overflows = overflows_;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nn::Transformer::Layer& layer = model_->layers()[i];
     const Layer& small = layers_[i];
@@ -153,10 +155,16 @@ void CudaTransformer::launch(const int* slots, const int* positions, int set_ste
     store.stride = static_cast<int>(in.outputs());
     store.overflows = overflows_;
     run(cuda::multiply_normed(in.matrix(), input, small.norm1, normed, store, overlap, stream.get()));
-    run(cuda::attend(qkv, attention_, pages_, static_cast<int>(i), slots, positions, longest, scratch,
-                     attended, element_, overflows_, overlap, stream.get()));
     add.scale = small.scale1;
-    run(cuda::multiply(out.matrix(), attended, add, overlap, stream.get()));
+    const int index = static_cast<int>(i);
+    if (recent) {
+      const cuda::Recent past{qkv, attention_, pages_, index, slots, positions};
+      run(cuda::multiply_attended(out.matrix(), past, attended, add, overlap, stream.get()));
+    } else {
+      run(cuda::attend(qkv, attention_, pages_, index, slots, positions, longest, scratch, attended, element_,
+                       overflows_, overlap, stream.get()));
+      run(cuda::multiply(out.matrix(), attended, add, overlap, stream.get()));
+    }
 
     const cuda::Matrix down = feed_forward.out().matrix();
     cuda::Output gate;

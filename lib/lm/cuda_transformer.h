@@ -12,6 +12,7 @@
 #include "cuda/graph.h"
 #include "cuda/linear.h"
 #include "cuda/norm.h"
+#include "cuda/recent.h"
 #include "nn/transformer.h"
 
 namespace moshi::lm {

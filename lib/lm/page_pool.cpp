@@ -54,6 +54,7 @@ void PagePool::give_back(int64_t page) {
   free_.push_back(page);
   --taken_;
   full_ = false;
+  --taken_;
 }
 
 }  // namespace moshi::lm

@@ -27,7 +27,6 @@ class PagePool {
   void fill_with_noise(int64_t page) const;
   /// Bytes of the pages in use; any thread may ask.
   [[nodiscard]] uint64_t taken_bytes() const { return taken_ * static_cast<uint64_t>(page_bytes_); }
-  [[nodiscard]] int64_t page_bytes() const { return page_bytes_; }
 
  private:
   void allocate(int64_t pages);

@@ -33,7 +33,7 @@ void EagerStepper::skip(int64_t slot, int steps) {
 StepperFigures EagerStepper::figures() const {
   StepperFigures figures;
   for (const auto* rings : {&state_.temporal.keys, &state_.temporal.values}) {
-    for (const at::Tensor& ring : *rings) figures.kv_bytes += ring.nbytes();
+    for (const nn::KvRing& ring : *rings) figures.kv_bytes += ring.bytes();
   }
   return figures;
 }

@@ -76,6 +76,31 @@ cuda::Matrix Linear::matrix() const {
           static_cast<int>(rows_), static_cast<int>(tiles.size(1)) * cuda::kTileDepth};
 }
 
+Linear Linear::stacked(std::span<Linear> linears) {
+  Linear all = linears.front();
+  if (linears.size() == 1) return all;
+  all.rows_ = 0;
+  std::vector<at::Tensor> tiles;
+  std::vector<at::Tensor> scales;
+  for (const Linear& one : linears) {
+    tiles.push_back(one.parts_.front());
+    if (one.scale_.defined()) scales.push_back(one.scale_);
+    all.rows_ += one.rows_;
+  }
+  all.parts_ = {at::cat(tiles)};
+  if (!scales.empty()) all.scale_ = at::cat(scales);
+  int64_t first = 0;
+  for (Linear& one : linears) {
+    const int64_t groups = one.parts_.front().size(0);
+    one.parts_ = {all.parts_.front().narrow(0, first, groups)};
+    if (one.scale_.defined()) {
+      one.scale_ = all.scale_.narrow(0, first * cuda::kTileRows, one.rows_);
+    }
+    first += groups;
+  }
+  return all;
+}
+
 void Linear::chunk() {
   parts_ = {chunked(weights())};
   layout_ = Layout::Chunks;

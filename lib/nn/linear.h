@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,9 @@ class Linear {
   void tile(bool interleave = false);
   /// The tiles, for kernels.
   [[nodiscard]] cuda::Matrix matrix() const;
+  /// Matrices of one depth below each other as one, which shares their memory; all stored as tiles, of whole
+  /// tiles' rows, without bias.
+  [[nodiscard]] static Linear stacked(std::span<Linear> linears);
   /// Stores the weights, f32 without scales, as the filter CUDA kernels convolve with; slow likewise.
   void chunk();
   /// The filter, for kernels.

@@ -14,7 +14,7 @@ namespace {
 using ChooseKernel = KernelTest;
 
 std::vector<int> chosen(const at::Tensor& logits, const std::vector<Choice>& choices, uint32_t row,
-                        int columns) {
+                        int columns, const Follow& follow = {}) {
   const at::Tensor values = logits.to(kGpu).contiguous();
   at::Tensor bytes = at::empty({static_cast<int64_t>(choices.size() * sizeof(Choice))}, at::kByte);
   std::memcpy(bytes.data_ptr(), choices.data(), choices.size() * sizeof(Choice));
@@ -22,7 +22,7 @@ std::vector<int> chosen(const at::Tensor& logits, const std::vector<Choice>& cho
   const at::Tensor tokens = at::full({logits.size(0)}, -1, at::TensorOptions(at::kInt).device(kGpu));
   EXPECT_EQ(choose(values.const_data_ptr<float>(), static_cast<int>(logits.size(1)),
                    static_cast<int>(logits.size(1)), static_cast<const Choice*>(bytes.data_ptr()), row,
-                   columns, tokens.mutable_data_ptr<int>(), false, nullptr),
+                   columns, tokens.mutable_data_ptr<int>(), follow, false, nullptr),
             0);
   const at::Tensor host = tokens.cpu();
   return {host.const_data_ptr<int>(), host.const_data_ptr<int>() + host.numel()};
@@ -83,6 +83,32 @@ TEST_F(ChooseKernel, GuidesByTheNullColumn) {
   Choice none;
   none.wanted = false;
   EXPECT_EQ(chosen(logits, {guided, Choice{}, none}, 0, 3), (std::vector<int>{2, 0, 2}));
+}
+
+TEST_F(ChooseKernel, LooksUpWhatFollows) {
+  constexpr int kDim = 1100;
+  const at::Tensor logits = at::eye(5, 40);
+  Choice guided;
+  guided.null_column = 3;
+  Choice none;
+  none.wanted = false;
+  const std::vector<Choice> choices{Choice{}, guided, none, none, Choice{}};
+  const at::Tensor base = at::randn({5, 2 * kDim});
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor table = at::randn({40, kDim}).to(type);
+    const at::Tensor on_gpu[] = {base.to(kGpu), table.to(kGpu)};
+    const at::Tensor x = at::full({5, kDim}, NAN, at::TensorOptions(at::kFloat).device(kGpu));
+    const Follow follow{x.mutable_data_ptr<float>(),
+                        on_gpu[0].const_data_ptr<float>() + kDim,
+                        2 * kDim,
+                        on_gpu[1].const_data_ptr(),
+                        type == at::kBFloat16,
+                        kDim};
+    EXPECT_EQ(chosen(logits, choices, 1, 5, follow), (std::vector<int>{0, 1, -1, 1, 4}));
+    at::Tensor expected = table.to(at::kFloat).index_select(0, at::tensor({0, 1, 0, 1, 4}, at::kLong));
+    expected[2].zero_();  // Nobody's.
+    EXPECT_TRUE(at::equal(x.cpu(), base.narrow(1, kDim, kDim) + expected));
+  }
 }
 
 TEST_F(ChooseKernel, NoNumbersGiveATokenAllTheSame) {

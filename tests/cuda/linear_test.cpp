@@ -67,8 +67,6 @@ TEST_F(LinearKernel, EveryOutputIsTheSameInAnyCompany) {
   const at::TensorOptions floats = at::TensorOptions(at::kFloat).device(kGpu);
   const at::Tensor bias = at::randn({kRows}, floats);
   const at::Tensor scale = at::rand({kRows}, floats);
-  const at::Tensor table = at::randn({10, kRows}, floats);
-  const at::Tensor tokens = at::randint(-1, 10, {64}, at::TensorOptions(at::kInt).device(kGpu));
   const at::Tensor before = at::randn({64, kRows}, floats);
   const at::Tensor x = at::randn({64, kDepth});
   for (const Element element : kElements) {
@@ -83,15 +81,13 @@ TEST_F(LinearKernel, EveryOutputIsTheSameInAnyCompany) {
       output.scale = scale.const_data_ptr<float>();
       output.values = values.mutable_data_ptr<float>();
       output.stride = kRows;
-      output.table = table.const_data_ptr();
-      output.tokens = tokens.const_data_ptr<int>() + first;
       output.activation = Activation::Silu;
       output.next = next.get();
       EXPECT_EQ(multiply(w.get(), own.get(), output, false, nullptr), 0);
       return at::cat({values.cpu().to(at::kDouble), next.values()}, 1);
     };
-    for (const Output::Kind kind : {Output::Kind::Store, Output::Kind::Add, Output::Kind::Lookup,
-                                    Output::Kind::Activate, Output::Kind::Gate}) {
+    for (const Output::Kind kind :
+         {Output::Kind::Store, Output::Kind::Add, Output::Kind::Activate, Output::Kind::Gate}) {
       std::vector<at::Tensor> columns;
       for (int64_t column = 0; column < 64; ++column) columns.push_back(run(kind, column, 1));
       const at::Tensor alone = at::cat(columns);
@@ -105,12 +101,12 @@ TEST_F(LinearKernel, EveryOutputIsTheSameInAnyCompany) {
 
 TEST_F(LinearKernel, NormsItsInputsAsTheNormDoes) {
   for (const Element element : kElements) {
-    for (const bool mean : {false, true}) {
-      for (const int64_t depth : {96, 1056, 4096}) {
+    for (const auto& [none, mean] : {std::pair{false, false}, {false, true}, {true, false}}) {
+      for (const int64_t depth : {96, 1024, 1056, 4096}) {
         const DeviceMatrix w(80, depth, element);
         const at::Tensor weight = (at::rand({depth}) + 0.5).to(kGpu);
         const at::Tensor x = at::randn({64, depth}).to(kGpu);
-        const Norm norm{false, mean, 1e-5F, weight.const_data_ptr<float>(), nullptr};
+        const Norm norm{none, mean, 1e-5F, weight.const_data_ptr<float>(), nullptr};
         for (const int64_t columns : {1, 2, 3, 5, 8, 9, 16, 33, 64}) {
           const auto room = DeviceActivations::empty(columns, depth, element);
           const auto* values = x.const_data_ptr<float>();
@@ -122,7 +118,7 @@ TEST_F(LinearKernel, NormsItsInputsAsTheNormDoes) {
           output.stride = 80;
           ASSERT_EQ(multiply_normed(w.get(), values, norm, room.get(), output, false, nullptr), 0);
           EXPECT_TRUE(at::equal(y.cpu(), expected))
-              << static_cast<int>(element) << ", " << mean << ", " << depth << ", " << columns;
+              << static_cast<int>(element) << ", " << none << mean << ", " << depth << ", " << columns;
         }
       }
     }
@@ -147,31 +143,17 @@ TEST_F(LinearKernel, AddsScaledUpdatesAndBias) {
   EXPECT_LT(relative_error(values.cpu(), before.to(at::kDouble) + update * scale.cpu()), 1e-6);
 }
 
-TEST_F(LinearKernel, AddsTheRowOfAToken) {
-  const DeviceMatrix w(96, 128, Element::BF16);
-  const DeviceActivations x(at::randn({4, 128}), Element::BF16);
-  const at::Tensor table = at::randn({10, 96}).to(at::kBFloat16).to(kGpu);
-  const at::Tensor tokens = at::tensor({3, -1, 9, 0}, at::kInt).to(kGpu);
-  const at::Tensor y = at::empty({4, 96}, at::TensorOptions(at::kFloat).device(kGpu));
-  Output output;
-  output.kind = Output::Kind::Lookup;
-  output.values = y.mutable_data_ptr<float>();
-  output.stride = 96;
-  output.table = table.data_ptr();
-  output.table_bf16 = true;
-  output.tokens = tokens.const_data_ptr<int>();
-  ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
-  at::Tensor rows = table.cpu().to(at::kDouble).index_select(0, at::tensor({3, 0, 9, 0}, at::kLong));
-  rows[1].zero_();
-  EXPECT_LT(relative_error(y.cpu(), at::matmul(x.values(), w.values.t()) + rows), 1e-6);
-}
-
 TEST_F(LinearKernel, GatesAndActivates) {
-  for (const Element element : kElements) {
+  for (const auto& [element, columns] : {std::pair{Element::F32, 9},
+                                         {Element::BF16, 2},
+                                         {Element::BF16, 9},
+                                         {Element::Int8, 2},
+                                         {Element::Int8, 33}}) {
     const at::Tensor weights = at::randn({2 * 72, 96}) / 10;
     const DeviceMatrix w(nn::interleaved(weights), element);
-    const DeviceActivations x(at::randn({9, 96}), element);
-    const auto next = DeviceActivations::empty(9, 96, element);  // 72 features and room to the next tile.
+    const DeviceActivations x(at::randn({columns, 96}), element);
+    const auto next =
+        DeviceActivations::empty(columns, 96, element);  // 72 features and room to the next tile.
     Output output;
     output.kind = Output::Kind::Gate;
     output.activation = Activation::Silu;
@@ -183,7 +165,7 @@ TEST_F(LinearKernel, GatesAndActivates) {
     EXPECT_LT(relative_error(next.values().narrow(1, 0, 72), expected),
               element == Element::F32 ? 1e-6 : 4e-3);
 
-    const auto activated = DeviceActivations::empty(9, 160, element);
+    const auto activated = DeviceActivations::empty(columns, 160, element);
     output.kind = Output::Kind::Activate;
     output.activation = Activation::Gelu;
     output.next = activated.get();

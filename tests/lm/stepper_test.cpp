@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../chi_square.h"
@@ -46,11 +47,11 @@ std::string changed(std::string json, const std::string& from, const std::string
 
 struct Model {
   explicit Model(const std::string& json, at::Device device, nn::MatrixKind matrices = nn::MatrixKind::Plain,
-                 bool int8_kv = false)
+                 at::ScalarType type = at::kFloat, bool int8_kv = false)
       : config(checkpoint::parse_model_config(json, "config.json")),
         model(config.lm, config.output_codebooks(),
-              nn::Weights(std::make_shared<nn::RandomSource>(at::TensorOptions(at::kFloat).device(device),
-                                                             matrices, 5))) {
+              nn::Weights(
+                  std::make_shared<nn::RandomSource>(at::TensorOptions(type).device(device), matrices, 5))) {
     if (int8_kv) model.quantize_kv();
   }
   checkpoint::ModelConfig config;
@@ -116,8 +117,8 @@ class CudaStepperTest : public OnGpu, public testing::WithParamInterface<const c
 
 TEST_P(CudaStepperTest, SaysWhatTheCpuSays) {
   for (const auto& [graphs, int8_kv] : {std::pair(false, false), {true, false}, {true, true}}) {
-    Model here(GetParam(), at::kCPU, nn::MatrixKind::Plain, int8_kv);
-    Model there(GetParam(), gpu, nn::MatrixKind::Plain, int8_kv);
+    Model here(GetParam(), at::kCPU, nn::MatrixKind::Plain, at::kFloat, int8_kv);
+    Model there(GetParam(), gpu, nn::MatrixKind::Plain, at::kFloat, int8_kv);
     ASSERT_EQ(CudaStepper::obstacle(here.config.lm), "");
     EagerStepper eager(here.model);
     CudaStepper kernels(there.model, graphs);
@@ -133,10 +134,13 @@ TEST_P(CudaStepperTest, SaysWhatTheCpuSays) {
 
 TEST_P(CudaStepperTest, SaysTheSameInAnyCompany) {
   constexpr int kSessions = 70;
-  for (const auto matrices : {nn::MatrixKind::Plain, nn::MatrixKind::Int8}) {
+  for (const auto& [matrices, type] : {std::pair{nn::MatrixKind::Plain, at::kFloat},
+                                       {nn::MatrixKind::Plain, at::kBFloat16},
+                                       {nn::MatrixKind::Int8, at::kFloat},
+                                       {nn::MatrixKind::Int8, at::kBFloat16}}) {
     const bool int8_kv = matrices == nn::MatrixKind::Int8;
-    Model alone(GetParam(), gpu, matrices, int8_kv);
-    Model together(GetParam(), gpu, matrices, int8_kv);
+    Model alone(GetParam(), gpu, matrices, type, int8_kv);
+    Model together(GetParam(), gpu, matrices, type, int8_kv);
     CudaStepper one(alone.model, true);
     CudaStepper many(together.model, true);
     Talk expected(alone.config, one, kSessions);
@@ -245,7 +249,8 @@ TEST_F(CudaStepperSkip, TakesPagesAndGoesOn) {
   stepper.skip(1, 170);
   EXPECT_EQ(stepper.figures().kv_bytes, 6 * page);
   for (int time = 0; time < 20; ++time) {
-    for (const int64_t token : talk.step({0, 1}, time, 0).back()) {
+    const auto said = talk.step({0, 1}, time, 0);
+    for (const int64_t token : said.back()) {
       EXPECT_GE(token, 0);
       EXPECT_LT(token, model.config.lm.text_card);
     }

@@ -28,6 +28,27 @@ TEST(Linear, AnyNumberOfRowsIsTheProduct) {
   }
 }
 
+TEST(Linear, StackedTilesAreOneMatrixInOneMemory) {
+  at::manual_seed(6);
+  const at::Tensor weight = at::randn({96, 64});
+  for (const bool integers : {false, true}) {
+    const Matrix matrix = integers ? quantized(weight) : Matrix{weight, {}};
+    std::vector<Linear> parts;
+    for (const int64_t first : {0, 32}) parts.emplace_back(matrix.rows(first, first == 0 ? 32 : 64));
+    for (Linear& part : parts) part.tile();
+    const Linear all = Linear::stacked(parts);
+    EXPECT_EQ(all.outputs(), 96);
+    EXPECT_TRUE(at::equal(all.weights(), matrix.values));
+    EXPECT_TRUE(at::equal(parts[1].weights(), matrix.values.narrow(0, 32, 64)));
+    const auto place = [](const Linear& linear) { return static_cast<const char*>(linear.matrix().tiles); };
+    EXPECT_EQ(place(parts[0]), place(all));
+    EXPECT_EQ(place(parts[1]), place(all) + parts[0].bytes() - (integers ? 32 * sizeof(float) : 0));
+    if (integers) {
+      EXPECT_EQ(parts[1].matrix().scale, all.matrix().scale + 32);
+    }
+  }
+}
+
 TEST(Quantized, RowsAreIntegersTimesTheirLargest) {
   const Matrix matrix = quantized(at::tensor({127.0F, -1.0F, 2.5F, -3.5F,  //
                                               -0.5F, 0.25F, 0.0F, 0.125F,  //
