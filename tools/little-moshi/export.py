@@ -50,17 +50,11 @@ def write(path, state):
     path.chmod(0o644)  # safetensors writes a private file
 
 
-def average(states):
-    """The mean of each weight: of successive trainings it hears better than any one of them."""
-    return {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
-
-
-def export(codec_path, lm_paths, folder):
-    codec, *lms = (torch.load(path, map_location="cpu") for path in (codec_path, *lm_paths))
-    lm = lms[0]
+def export(codec_path, lm_path, folder):
+    codec, lm = (torch.load(path, map_location="cpu") for path in (codec_path, lm_path))
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / FILES["mimi_name"], plain_codebooks(codec["mimi"]))
-    write(folder / FILES["moshi_name"], average([each["lm"] for each in lms]))
+    write(folder / FILES["moshi_name"], lm["lm"])
     (folder / FILES["tokenizer_name"]).write_bytes(lm["tokenizer"])
     text_card = sentencepiece.SentencePieceProcessor(model_proto=lm["tokenizer"]).vocab_size()
     config = lm_config(text_card) | FILES | {"model_type": "moshi", "lm_gen_config": {"temp": 0.0, "temp_text": 0.0}}
@@ -88,10 +82,10 @@ def read_start(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--codec", required=True, help="checkpoint of train_codec after its speaking stage")
-    parser.add_argument("--lm", required=True, nargs="+", help="checkpoint of train_lm; the mean of several")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--lm", required=True, help="checkpoint of train_lm")
+    parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    export(options.codec, options.lm, options.out)
+    export(options.codec, options.lm, options.folder)
 
 
 if __name__ == "__main__":
