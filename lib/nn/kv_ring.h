@@ -16,9 +16,7 @@ class KvRing {
   /// `options`: of what is written and read.
   KvRing(at::IntArrayRef shape, const at::TensorOptions& options, bool int8);
   [[nodiscard]] int64_t positions() const { return kept_.size(1); }
-  [[nodiscard]] uint64_t bytes() const {
-    return kept_.nbytes() + (scales_.defined() ? scales_.nbytes() : 0);
-  }
+  [[nodiscard]] uint64_t bytes() const { return kept_.nbytes() + (scales_.defined() ? scales_.nbytes() : 0); }
   /// Enlarges to `slots` slots, or to `positions` positions.
   void grow(int64_t slots);
   void lengthen(int64_t positions);
