@@ -177,7 +177,7 @@ ordered_json measure_agreement(moshi::ExecutionContext& context, const BenchOpti
   const auto exact = acquire_context(options, options.random_weights, "exact");
   exact->load_lm({.precision = cpu ? moshi::Precision::F32 : moshi::Precision::BF16, .text = false},
                  progress_handler(progress, "loading for --agreement"));
-  const ordered_json agreement = compare_choices(*exact, context, options.agreement);
+  ordered_json agreement = compare_choices(*exact, context, options.agreement);
   progress.clear();
   return agreement;
 }

@@ -127,7 +127,7 @@ void CudaStepper::grow(int64_t slots) {
   const checkpoint::TransformerConfig& config = model_->config_.temporal;
   const int64_t pages = (config.context + cuda::kPagePositions - 1) / cuda::kPagePositions;
   const auto more = [&](const at::Tensor& old, int64_t width, at::ScalarType type) {
-    const at::Tensor made = at::zeros({wanted, width}, at::TensorOptions(type).device(model_->device()));
+    at::Tensor made = at::zeros({wanted, width}, at::TensorOptions(type).device(model_->device()));
     if (old.defined()) made.narrow(0, 0, rooms).copy_(old);
     return made;
   };
@@ -302,7 +302,8 @@ void CudaStepper::start(int columns) const {
 }
 
 StepperFigures CudaStepper::figures() const {
-  const int64_t overflows = results_.const_data_ptr<int>()[(1 + model_->generated_) * kMostColumns];
+  const int64_t overflows =
+      results_.const_data_ptr<int>()[static_cast<ptrdiff_t>(1 + model_->generated_) * kMostColumns];
   return {use_graphs_, static_cast<uint64_t>(overflows), pool_->taken_bytes()};
 }
 

@@ -107,7 +107,7 @@ CudaTransformer::CudaTransformer(const nn::Transformer& model, cuda::Element ele
   const at::ScalarType operand = operand_of(element);
   residual_ = column_buffer(config.dim, at::kFloat, device);
   normed_ = column_buffer(config.dim, operand, device);
-  qkv_ = column_buffer((config.num_heads + 2 * kv_heads) * head_dim, at::kFloat, device);
+  qkv_ = column_buffer(static_cast<int64_t>(config.num_heads + 2 * kv_heads) * head_dim, at::kFloat, device);
   attended_ = column_buffer(config.dim, operand, device);
   gated_ = column_buffer(hidden, operand, device);
   const int positions = config.context > 0 ? config.context : cuda::kPagePositions;

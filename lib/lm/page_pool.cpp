@@ -46,8 +46,11 @@ int64_t PagePool::take() {
 void PagePool::fill_with_noise(int64_t page) const {
   // Bytes below 64 leave a number's sign and uppermost exponent bit clear: none is infinite or too large.
   constexpr int64_t kSmall = 64;
-  at::from_blob(reinterpret_cast<void*>(page), {page_bytes_}, at::TensorOptions(at::kByte).device(device_))
-      .random_(0, kSmall);
+  for (const at::Tensor& chunk : chunks_) {
+    const int64_t place = page - reinterpret_cast<int64_t>(chunk.const_data_ptr());
+    if (place < 0 || place >= chunk.numel()) continue;
+    chunk.narrow(0, place, page_bytes_).random_(0, kSmall);
+  }
 }
 
 void PagePool::give_back(int64_t page) {

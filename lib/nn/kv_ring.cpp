@@ -61,7 +61,7 @@ void KvRing::write(const Rows& rows, const at::Tensor& entries, const at::Tensor
 }
 
 at::Tensor KvRing::read(const Rows& rows, int64_t positions) const {
-  const at::Tensor kept = rows.gather(kept_.narrow(1, 0, positions));
+  at::Tensor kept = rows.gather(kept_.narrow(1, 0, positions));
   if (!scales_.defined()) return kept;
   return (kept * rows.gather(scales_.narrow(1, 0, positions))).to(type_);
 }
