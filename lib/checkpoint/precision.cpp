@@ -14,6 +14,15 @@ constexpr std::array kPrecisions = {std::pair{"auto", Precision::Auto}, std::pai
 constexpr std::array kKvPrecisions = {std::pair{"auto", KvPrecision::Auto},
                                       std::pair{"int8", KvPrecision::Int8}};
 
+/// The value that `name` is the name of; otherwise says what the `setting` may be.
+template <typename Names>
+auto parse(const Names& names, const char* setting, const char* expected, const std::string& name) {
+  for (const auto& [known, value] : names)
+    if (name == known) return value;
+  throw Error(ErrorCode::Settings, std::string(setting) + ": expected " + expected + ", found \"" +
+                                       checkpoint::printable(name) + "\"");
+}
+
 template <typename Names, typename Value>
 std::string name_of(const Names& names, Value value) {
   for (const auto& [name, known] : names)
@@ -24,19 +33,13 @@ std::string name_of(const Names& names, Value value) {
 }  // namespace
 
 Precision parse_precision(const std::string& name) {
-  for (const auto& [known, precision] : kPrecisions)
-    if (name == known) return precision;
-  throw Error(ErrorCode::Settings,
-              "precision: expected auto, f32, bf16 or int8, found \"" + checkpoint::printable(name) + "\"");
+  return parse(kPrecisions, "precision", "auto, f32, bf16 or int8", name);
 }
 
 std::string to_string(Precision precision) { return name_of(kPrecisions, precision); }
 
 KvPrecision parse_kv_precision(const std::string& name) {
-  for (const auto& [known, precision] : kKvPrecisions)
-    if (name == known) return precision;
-  throw Error(ErrorCode::Settings,
-              "kv-precision: expected auto or int8, found \"" + checkpoint::printable(name) + "\"");
+  return parse(kKvPrecisions, "kv-precision", "auto or int8", name);
 }
 
 std::string to_string(KvPrecision precision) { return name_of(kKvPrecisions, precision); }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "moshi/moshi.h"
+#include "small_codec.h"
 
 namespace moshi {
 namespace {
@@ -27,17 +28,6 @@ constexpr const char* kConfig = R"({
   "depformer_dim": 16, "depformer_num_heads": 2, "depformer_num_layers": 1, "depformer_gating": "silu",
   "depformer_pos_emb": "none", "depformer_multi_linear": true, "depformer_weights_per_step": true,
   "mimi_config_name": "mimi.json"})";
-
-constexpr const char* kMimi = R"({
-  "sample_rate": 24000, "channels": 1, "frame_rate": 12.5,
-  "seanet": {"channels": 1, "dimension": 16, "causal": true, "n_filters": 2, "n_residual_layers": 1,
-    "activation": "ELU", "compress": 2, "dilation_base": 2, "disable_norm_outer_blocks": 0, "kernel_size": 7,
-    "residual_kernel_size": 3, "last_kernel_size": 3, "norm": "none", "pad_mode": "constant",
-    "ratios": [8, 6, 5, 4], "true_skip": true},
-  "quantizer": {"dimension": 8, "n_q": 4, "bins": 24, "input_dimension": 16, "output_dimension": 16},
-  "transformer": {"d_model": 16, "num_heads": 2, "num_layers": 1, "causal": true, "layer_scale": 0.01,
-    "context": 20, "conv_layout": true, "max_period": 10000, "gating": "none", "norm": "layer_norm",
-    "positional_embedding": "rope", "dim_feedforward": 32, "input_dimension": 16, "output_dimensions": [16]}})";
 
 std::string message_of(const std::function<void()>& action) {
   try {
@@ -66,7 +56,7 @@ struct ContextTest : testing::Test {
   ContextTest() {
     std::filesystem::create_directories(directory);
     std::ofstream(directory / "config.json") << kConfig;
-    std::ofstream(directory / "mimi.json") << kMimi;
+    std::ofstream(directory / "mimi.json") << small_codec(24);
     options.random_weights = (directory / "config.json").string();
     options.device = "cpu";
   }
