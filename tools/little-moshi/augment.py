@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-from voices import PHONES, SAMPLE_RATE
+from speech import PHONES, SAMPLE_RATE
 
 FFT, HOP = 1024, 256
 BINS = FFT // 2 + 1

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from make_data import read_chunk
-from voices import LABEL_RATE, SAMPLE_RATE
+from speech import LABEL_RATE, SAMPLE_RATE
 
 
 def to_device(array, device, kind=None):

@@ -4,7 +4,7 @@
 import numpy as np
 
 from model import FRAME_SECONDS
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE
 
 ROW_FRAMES = 300        # 24 s: most of a row is past what the model can look back to, as most of a long session is
 TURNS = 7

@@ -27,7 +27,8 @@ from augment import augment, frame_times
 from make_data import make_lexicon, speak_replies
 from model import FRAME, FRAME_SECONDS, PAD, END_PAD
 from respond import ANSWER, LISTEN, converse, text_of
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE, resample
+from synthesisers import engines
 
 LEVEL = 0.1  # RMS of the questions
 BATCH = 32
@@ -99,13 +100,13 @@ def speak_with_festival(questions, voice):
         for index in range(len(questions)):
             with wave_file.open(f"{folder}/{index}.wav") as file:
                 pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-                waves.append(voices.resample(pcm, file.getframerate()))
+                waves.append(resample(pcm, file.getframerate()))
         return waves
 
 
 def make_questions(count, seed):
     """-> {set: [(info, pcm)]}"""
-    rng, lexicon, spoken_by = random.Random(seed), make_lexicon(1), voices.engines()
+    rng, lexicon, spoken_by = random.Random(seed), make_lexicon(1), engines()
     sets = defaultdict(list)
 
     def speak(name, draw_voice, held_out):
@@ -242,7 +243,7 @@ def long_session(model, questions, every=10):
 def interruptions(model, count, seed):
     """A question breaks into a long reply: whether Moshi is silent one second later (no word, no sound while the
     question goes on), and whether it then answers the question. -> ([silent], [answered])"""
-    rng, lexicon, spoken_by = random.Random(seed + 1), make_lexicon(1), voices.engines()
+    rng, lexicon, spoken_by = random.Random(seed + 1), make_lexicon(1), engines()
 
     def speak(topic, seconds):
         while True:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE
 
 
 def mel_filters(fft, bands):

@@ -19,6 +19,7 @@ import numpy as np
 import domain
 import voices
 from opus import Opus
+from synthesisers import Flite, engines
 
 CHUNK = 256
 TESTS = ("known", "espeak", "slt")  # files test-*: known voices, and two kinds of unheard ones
@@ -46,7 +47,7 @@ def read_chunk(path):
 
 
 def _phones(words):
-    flite = voices.Flite()
+    flite = Flite()
     return {word: flite.phones(word) for word in words}
 
 
@@ -61,7 +62,7 @@ def make_lexicon(jobs):
 
 def speak_replies(lexicon):
     """Each possible reply, once, in Moshi's voice."""
-    flite = voices.Flite()
+    flite = Flite()
     spoken = [(flite.synthesise(reply, voices.MOSHI_VOICE.split(":")[1], lexicon, 1.0), reply)
               for reply in domain.replies()]
     missing = [reply for utterance, reply in spoken if utterance is None]
@@ -91,7 +92,7 @@ def _work(folder, lexicon, seed, until, limit, test):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(5)
     rng = random.Random(seed)
-    spoken_by, opus = voices.engines(), Opus()
+    spoken_by, opus = engines(), Opus()
     name = f"test-{test}" if test else "train"
     chunk = 0
     while time.time() < until and chunk < limit:

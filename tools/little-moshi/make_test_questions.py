@@ -15,7 +15,7 @@ import numpy as np
 
 import domain
 from evaluate import make_questions, save_wave
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE
 
 COUNT = 20
 LEVEL = 0.1  # RMS

@@ -5,7 +5,7 @@ import ctypes as C
 
 import numpy as np
 
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 50
 LARGEST = 1500  # bytes of a packet

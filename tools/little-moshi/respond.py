@@ -11,7 +11,7 @@ from moshi.models.lm import LMGen
 
 from data import level_gains
 from model import END_PAD, FRAME, HEARD, PAD
-from voices import SAMPLE_RATE
+from speech import SAMPLE_RATE
 
 LISTEN = 0.6      # seconds of silence before the question
 ANSWER = 5.0      # seconds for the reply

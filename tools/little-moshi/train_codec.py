@@ -25,7 +25,7 @@ from make_data import TESTS
 from losses import Discriminators, SpectralLoss
 from model import FRAME, HEARD, SPEECH_DELAY, latents, make_mimi, speak
 from replies import encode_replies, moshi_gains, paste
-from voices import PHONES, SAMPLE_RATE
+from speech import PHONES, SAMPLE_RATE
 
 HEARING_FRAMES, HEARING_ROWS, MOSHI_ROWS = 60, 80, 10  # rows on each GPU
 HEADS_ALONE = 150      # steps in which new heads are learnt on a codec that hears already
