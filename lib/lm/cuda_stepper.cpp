@@ -8,6 +8,7 @@
 
 #include "cuda/embedding.h"
 #include "moshi/moshi.h"
+#include "nn/memory.h"
 
 namespace moshi::lm {
 namespace {
@@ -48,6 +49,7 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs, int sessions)
   element_ = model.text_linear_.matrix().element;
 
   const at::Device device = model.device();
+  nn::release_spare_memory(device);
   tokens_ = at::zeros({2 + model.generated_, kMostColumns}, at::TensorOptions(at::kInt).device(device));
   temporal_.emplace(model.temporal_, element_, overflows(), device);
   pool_.emplace(temporal_->page_bytes(), device);
@@ -87,15 +89,19 @@ void CudaStepper::make_depth() {
   size_t inputs = 0;
   for (int k = 0; k < model_->generated_; ++k) inputs = std::max(inputs, depth_input_of(k) + 1);
   depth_in_ = nn::Linear::stacked(std::span(model_->depth_in_).first(inputs));
+  nn::release_spare_memory(model_->device());
   depth_inputs_ = column_buffer(depth_in_.outputs(), at::kFloat, model_->device());
   head_input_ = column_buffer(config.dim, operand_of(element_), model_->device());
-  // Each column has a page of its own, which every frame begins anew.
+  // Every frame begins a column's page anew and fills the first positions alone, so that columns share pages.
   depth_slots_ = at::arange(kMostColumns, ints);
   depth_positions_ =
       at::arange(model_->config_.dep_q, ints).unsqueeze(1).expand({-1, kMostColumns}).contiguous();
-  const int64_t page_bytes = depth_->page_bytes();
-  depth_pages_ = at::zeros({kMostColumns, page_bytes}, ints.dtype(at::kByte));
-  depth_page_table_ = at::arange(kMostColumns, ints.dtype(at::kLong)) * page_bytes +
+  const int64_t sharers = cuda::kPagePositions / model_->config_.dep_q;
+  depth_pages_ =
+      at::zeros({(kMostColumns + sharers - 1) / sharers, depth_->page_bytes()}, ints.dtype(at::kByte));
+  const at::Tensor columns = at::arange(kMostColumns, ints.dtype(at::kLong));
+  depth_page_table_ = at::floor_divide(columns, sharers) * depth_->page_bytes() +
+                      columns.remainder(sharers) * model_->config_.dep_q * depth_->entry_bytes() +
                       reinterpret_cast<int64_t>(depth_pages_.data_ptr());
   // The kernels of a step read what those of the step before wrote.
   depth_->set_pages(depth_page_table_.const_data_ptr<int64_t>(), 1, /*settled=*/false);

@@ -127,6 +127,10 @@ int64_t CudaTransformer::page_bytes() const {
          cuda::bytes_of_head(pages_.stored, pages_.head_dim);
 }
 
+int64_t CudaTransformer::entry_bytes() const {
+  return cuda::bytes_of_head(pages_.stored, pages_.head_dim) / cuda::kPagePositions;
+}
+
 void CudaTransformer::launch(const int* slots, const int* positions, int set_step, int longest, int columns,
                              const cuda::Stream& stream) const {
   const TransformerConfig& config = model_->config();

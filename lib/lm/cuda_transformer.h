@@ -49,6 +49,8 @@ class CudaTransformer {
   /// Where its pages are found, and whether they are settled: see cuda::Pages.
   void set_pages(const int64_t* table, int pages_a_slot, bool settled);
   [[nodiscard]] int64_t page_bytes() const;
+  /// From a position to the next one in a page.
+  [[nodiscard]] int64_t entry_bytes() const;
   /// The residual stream, f32 [columns, dim]: what a step reads and leaves.
   [[nodiscard]] float* residual() const { return residual_.mutable_data_ptr<float>(); }
   [[nodiscard]] const nn::Transformer& model() const { return *model_; }

@@ -7,10 +7,10 @@ namespace moshi::lm {
 namespace {
 
 /// A chunk is this large, or kChunkPages pages where these are less.
-constexpr int64_t kChunkBytes = int64_t{256} << 20;
+constexpr int64_t kChunkBytes = int64_t{64} << 20;
 constexpr int64_t kChunkPages = 64;
-/// Free pages that are made ready ahead of need; with a chunk on top they stay below 1 GB.
-constexpr int64_t kReadyBytes = int64_t{640} << 20;
+/// Free pages that are made ready ahead of need.
+constexpr int64_t kReadyBytes = int64_t{128} << 20;
 
 }  // namespace
 
@@ -57,7 +57,6 @@ void PagePool::give_back(int64_t page) {
   free_.push_back(page);
   --taken_;
   full_ = false;
-  --taken_;
 }
 
 }  // namespace moshi::lm

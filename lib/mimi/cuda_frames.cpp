@@ -15,9 +15,6 @@ namespace {
 /// Batch sizes that have a graph; smaller batches have columns that are nobody's.
 constexpr int kBatches[] = {1, 2, 4, 8, 16, 24, 32, 48, 64};
 
-/// Streams there is room for at first.
-constexpr int64_t kFirstSlots = 8;
-
 }  // namespace
 
 struct CudaFrames::Header {
@@ -41,7 +38,7 @@ void* CudaFrames::host_input(size_t i) {
 
 void CudaFrames::grow(int64_t slots, int64_t memory_values) {
   const c10::DeviceGuard guard(device_);
-  const int64_t more = std::max(slots, kFirstSlots) - static_cast<int64_t>(memories_.size());
+  const int64_t more = slots - static_cast<int64_t>(memories_.size());
   if (more <= 0) return;
   // One allocation; each slot keeps its part of it.
   for (const at::Tensor& memory :

@@ -36,7 +36,7 @@ class CudaFrames {
   /// From now on a frame is `launches`; captures it where graphs are used.
   void prepare(Launches launches);
 
-  /// Makes room for `slots` streams of `memory_values` floats: for a few more than the first.
+  /// Makes room for `slots` streams of `memory_values` floats.
   void grow(int64_t slots, int64_t memory_values);
   /// Back to the start of a stream.
   void reset(int64_t slot) { frames_[static_cast<size_t>(slot)] = 0; }

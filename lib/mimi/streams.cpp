@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "checkpoint/warnings.h"
+#include "nn/memory.h"
 #ifdef MOSHI_CUDA
 #include "mimi/cuda_decoder.h"
 #include "mimi/cuda_encoder.h"
@@ -96,6 +97,7 @@ Streams make_streams(Codec& codec, [[maybe_unused]] int codebooks) {
       const char* setting = std::getenv("MOSHI_CUDA_GRAPHS");
       const bool graphs = setting == nullptr || std::string_view(setting) != "0";
       codec.chunk();
+      nn::release_spare_memory(codec.device());
       const auto shared = std::make_shared<const CudaCodebooks>(codec.quantizer());
       return {std::make_unique<CudaEncoder>(codec, shared, codebooks, graphs),
               std::make_unique<CudaDecoder>(codec, shared, graphs)};

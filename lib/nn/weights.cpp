@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "moshi/moshi.h"
+#include "nn/memory.h"
 #ifdef MOSHI_CUDA
 #include <c10/core/DeviceGuard.h>
 
@@ -57,7 +58,8 @@ Matrix TensorSource::matrix(const std::string& name, at::IntArrayRef shape) {
     return {load(name, shape, std::nullopt), {}};
   }
   const uint64_t before = bytes_;
-  const Matrix matrix = quantized(load(name, shape, at::kFloat));
+  Matrix matrix = quantized(load(name, shape, at::kFloat));
+  release_spare_memory(options_.device());
   bytes_ = before + matrix.values.nbytes() + matrix.scale.nbytes();
   return matrix;
 }
@@ -146,7 +148,7 @@ Matrix FileSource::matrix(const std::string& name, at::IntArrayRef shape) {
   if (matrices_ == MatrixKind::Plain || view == nullptr || view->dtype != checkpoint::Dtype::I8) {
     return TensorSource::matrix(name, shape);
   }
-  const Matrix matrix = integers(name, mapped(name, shape));
+  Matrix matrix = integers(name, mapped(name, shape));
   bytes_ += matrix.values.nbytes() + matrix.scale.nbytes();
   return matrix;
 }

@@ -13,6 +13,7 @@
 
 #include "checkpoint/codec_id.h"
 #include "lm/load.h"
+#include "nn/memory.h"
 #include "runtime/cancellation.h"
 #include "runtime/device.h"
 #include "runtime/trace.h"
@@ -150,7 +151,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
       codec_ = std::make_unique<CodecPart>(
           mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)),
           codec_info_.codebooks);
-      release_spare_memory(device_);
+      nn::release_spare_memory(device_);
       return;
     }
     const auto files = checkpoint::TensorFiles::open(files_.mimi);
@@ -159,7 +160,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
         mimi::Codec::load(files_.config.mimi, files, device_, monitor(progress, cancel)),
         codec_info_.codebooks);
     codec_info_.codec_id = checkpoint::codec_id(files);
-    release_spare_memory(device_);  // What conversions took.
+    nn::release_spare_memory(device_);  // What conversions took.
   };
   codec_load_.run([&] { with_errors("loading the codec", load); }, cancel);
 }
@@ -211,7 +212,7 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
     const c10::InferenceMode inference;
     const Precision precision = chosen_precision(options.precision);
     lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options);
-    release_spare_memory(device_);
+    nn::release_spare_memory(device_);
   };
   bool first = false;
   lm_load_.run(

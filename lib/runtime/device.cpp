@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "moshi/moshi.h"
+#include "nn/memory.h"
 #ifdef MOSHI_CUDA
 #include <c10/core/DeviceGuard.h>
 
@@ -204,10 +205,6 @@ uint64_t used_memory(at::Device device) {
   return device.is_cpu() ? std::stoull(proc_field("/proc/self/status", "VmRSS")) * 1024 : 0;
 }
 
-void release_spare_memory(at::Device device) {
-  if (device.is_cuda()) at::getDeviceAllocator(at::kCUDA)->emptyCache();
-}
-
 uint64_t graph_captures() {
 #ifdef MOSHI_CUDA
   return cuda::captures();
@@ -249,7 +246,7 @@ double read_bandwidth(at::Device device) {
       best = std::max(best, passes * static_cast<double>(data.nbytes()) / seconds.count());
     }
   }
-  release_spare_memory(device);
+  nn::release_spare_memory(device);
   return best;
 }
 

@@ -22,9 +22,6 @@ uint64_t free_memory(at::Device device);
 /// Memory of a device in use by all programs; of the CPU's, what this process has.
 uint64_t used_memory(at::Device device);
 
-/// Gives memory back to the device that LibTorch keeps for later.
-void release_spare_memory(at::Device device);
-
 /// How many CUDA graphs this process has made.
 uint64_t graph_captures();
 

@@ -29,10 +29,11 @@ class SlotPool {
   std::vector<bool> taken_;
 };
 
-/// `capacity` doubled until it holds `slots`.
+/// `capacity` grown until it holds `slots`: doubled at first, then by a few, since a slot may take megabytes.
 inline int64_t grown_capacity(int64_t capacity, int64_t slots) {
+  constexpr int64_t kMostMore = 8;
   while (capacity < slots) {
-    capacity *= 2;
+    capacity += std::min(capacity, kMostMore);
   }
   return capacity;
 }

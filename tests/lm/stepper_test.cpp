@@ -177,6 +177,9 @@ TEST_P(CudaStepperTest, TakesNoMemoryOnceItIsReady) {
   const auto before = allocations();
   for (int time = 1; time < cuda::kPagePositions; ++time) talk.step(sessions, time, 0);
   EXPECT_EQ(allocations(), before);
+  EXPECT_GT(stepper.figures().kv_bytes, 0U);
+  for (const int session : sessions) stepper.reset(session);
+  EXPECT_EQ(stepper.figures().kv_bytes, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaStepperTest, testing::Values(kMoshi, kOther));
@@ -302,8 +305,10 @@ TEST(PagePool, HandsOutEachPageOnce) {
   std::set<int64_t> pages;
   for (int i = 0; i < 100; ++i) pages.insert(pool.take());
   EXPECT_EQ(pages.size(), 100U);
+  EXPECT_EQ(pool.taken_bytes(), 100'000U);
   const int64_t page = *std::next(pages.begin(), 50);
   pool.give_back(page);
+  EXPECT_EQ(pool.taken_bytes(), 99'000U);
   pool.keep_ready(1);
   EXPECT_EQ(pool.take(), page);
 }
