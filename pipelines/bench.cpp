@@ -30,8 +30,8 @@ struct BenchOptions : CommonOptions {
 constexpr int kWarmUpFrames = 5;
 /// Until a GPU that was idle has its full clock.
 constexpr std::chrono::milliseconds kWarmUpTime{300};
-/// How many positions conversations grow before they go back to the history asked for.
-constexpr int kSpan = 64;
+/// How many positions conversations grow, within a page of 64, before they go back to the history asked for.
+constexpr int kSpan = 63;
 constexpr int kTracedFrames = 3;
 
 ordered_json to_json(const Samples& durations) {
@@ -268,7 +268,7 @@ void add_bench(CLI::App& app) {
   command
       ->add_option(
           "--context", options->history,
-          "Positions of history to measure at, or up to 63 more (default: conversations grow from 0)")
+          "Positions of history to measure at, or up to 62 more (default: conversations grow from 0)")
       ->check(CLI::Range(0, 1'000'000));
   command->add_option(
       "--random-weights", options->random_weights,

@@ -49,7 +49,6 @@ CudaStepper::CudaStepper(LanguageModel& model, bool graphs, int sessions)
   element_ = model.text_linear_.matrix().element;
 
   const at::Device device = model.device();
-  nn::release_spare_memory(device);
   tokens_ = at::zeros({2 + model.generated_, kMostColumns}, at::TensorOptions(at::kInt).device(device));
   temporal_.emplace(model.temporal_, element_, overflows(), device);
   pool_.emplace(temporal_->page_bytes(), device);

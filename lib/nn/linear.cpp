@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "nn/memory.h"
 #include "nn/tiles.h"
 
 namespace moshi::nn {
@@ -65,6 +66,7 @@ void Linear::tile(bool interleave) {
   if (bias_.defined()) {
     bias_ = ordered(bias_);
   }
+  release_spare_memory(parts_.front().device());
 }
 
 cuda::Matrix Linear::matrix() const {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "moshi/moshi.h"
-#include "nn/memory.h"
 
 namespace moshi::nn {
 namespace {
@@ -173,7 +172,6 @@ void Transformer::tile() {
     for (FeedForward& feed_forward : layer.feed_forwards) {
       feed_forward.tile();
     }
-    release_spare_memory(layer.in_projs.front().options().device());
   }
 }
 
