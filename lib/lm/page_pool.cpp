@@ -7,7 +7,7 @@ namespace moshi::lm {
 namespace {
 
 /// A chunk is this large, or kChunkPages pages where these are less.
-constexpr int64_t kChunkBytes = int64_t{64} << 20;
+constexpr int64_t kChunkBytes = int64_t{32} << 20;
 constexpr int64_t kChunkPages = 64;
 /// Free pages that are made ready ahead of need.
 constexpr int64_t kReadyBytes = int64_t{128} << 20;

@@ -103,7 +103,8 @@ Signal CudaPlan::convolve(const nn::Conv& conv, const Signal& x, const Wanted& w
   windows.repeat_first = repeat_first;
   windows.past = remember(2 * windows.remembered());
   const int64_t rows = conv.linear().outputs();
-  const int64_t values = int64_t{windows.columns()} * rows;
+  const int64_t columns = windows.columns();
+  const int64_t values = columns * rows;
   Signal y;
   y.steps = windows.columns() * static_cast<int>(conv.outputs());
   y.channels = static_cast<int>(rows / conv.outputs());
