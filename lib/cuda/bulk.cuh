@@ -55,6 +55,23 @@ __device__ inline void bulk_copy(void* to, const void* from, int bytes, uint64_t
       : "memory");
 }
 
+/// How to treat what is read once: it leaves the second cache first.
+__device__ inline uint64_t once_policy() {
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+/// bulk_copy() under a policy.
+__device__ inline void bulk_copy_once(void* to, const void* from, int bytes, uint64_t* barrier,
+                                      uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, "
+      "[%3], %4;" ::"r"(shared_address(to)),
+      "l"(from), "r"(bytes), "r"(shared_address(barrier)), "l"(policy)
+      : "memory");
+}
+
 // ------------------------------------------------------------------------- between a cluster's blocks
 
 /// This block's number in its cluster.

@@ -55,14 +55,15 @@ struct Operand<Element::Int8> {
   using Type = __half;
 };
 
+constexpr float kLargestHalf = 65504.0F;
+
 /// Stores an activation; an f16 that would overflow is cut, and counted.
 __device__ inline void store(float& place, float value, int*) { place = value; }
 __device__ inline void store(__nv_bfloat16& place, float value, int*) { place = __float2bfloat16(value); }
 __device__ inline void store(__half& place, float value, int* overflows) {
-  constexpr float largest = 65504.0F;
-  if (fabsf(value) > largest) {
+  if (fabsf(value) > kLargestHalf) {
     if (overflows != nullptr) atomicAdd(overflows, 1);
-    value = copysignf(largest, value);
+    value = copysignf(kLargestHalf, value);
   }
   place = __float2half(value);
 }

@@ -1,10 +1,10 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "cuda/linear.h"
 
-#include "cuda/norm.cuh"
 #include "cuda/output.cuh"
 #include "cuda/resident.h"
 #include "cuda/staged.h"
+#include "cuda/streamed.h"
 #include "cuda/wide.h"
 
 namespace moshi::cuda {
@@ -227,17 +227,13 @@ int launch(const Matrix& w, const Activations& x, const Output& output, bool ove
   return launch_tensor<E, 2, 8>(w, x, output, overlap, stream);
 }
 
-/// Most columns that every block of a product norms for itself (measured on an H100).
-constexpr int kMostNormed = 4;
-
 }  // namespace
 
 int multiply(const Matrix& w, const Activations& x, const Output& output, bool overlap, void* stream) {
   if (x.columns < 1 || x.columns > kMostColumns || x.depth != w.depth) return cudaErrorInvalidValue;
   if (staged_takes(w, x.columns)) return multiply_staged(w, x, output, overlap, stream);
-  if (resident_takes(w, x.columns, false)) {
-    return multiply_resident(w, x.values, x.columns, nullptr, output, overlap, stream);
-  }
+  if (streamed_takes(w, x.columns)) return multiply_streamed(w, x, output, overlap, stream);
+  if (resident_takes(w, x.columns)) return multiply_resident(w, x, output, overlap, stream);
   if (wide_takes(w, x.columns)) return multiply_wide(w, x, output, overlap, stream);
   switch (w.element) {
     case Element::BF16:
@@ -258,8 +254,8 @@ int multiply_normed(const Matrix& w, const float* x, const Norm& norm, const Act
   if (staged_takes(w, normed.columns, norm)) {
     return multiply_staged(w, x, normed.columns, norm, output, overlap, stream);
   }
-  if (is_plain_rms(norm) && normed.columns <= kMostNormed && resident_takes(w, normed.columns, true)) {
-    return multiply_resident(w, x, normed.columns, &norm, output, overlap, stream);
+  if (streamed_takes(w, normed.columns, norm)) {
+    return multiply_streamed(w, x, normed.columns, norm, output, overlap, stream);
   }
   const int status = normalize(x, norm, normed, w.element, output.overflows, overlap, stream);
   return status != 0 ? status : multiply(w, normed, output, overlap, stream);

@@ -56,13 +56,28 @@ __device__ inline void normalize_shared(const float* x, const float* weight, flo
   }
 }
 
-/// Stores 4 features of a column as operands.
+/// Stores 4 features of a column as operands: as store() does, which is seldom asked.
 template <Element E>
 __device__ inline void store_four(typename Operand<E>::Type* place, float4 v, int* overflows) {
-  store(place[0], v.x, overflows);
-  store(place[1], v.y, overflows);
-  store(place[2], v.z, overflows);
-  store(place[3], v.w, overflows);
+  uint2 kept;
+  if constexpr (E == Element::Int8) {
+    const float largest = fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+    if (largest > kLargestHalf) {
+      int count = 0;
+      for (float* value : {&v.x, &v.y, &v.z, &v.w}) {
+        if (fabsf(*value) <= kLargestHalf || isnan(*value)) continue;
+        *value = copysignf(kLargestHalf, *value);
+        ++count;
+      }
+      if (overflows != nullptr) atomicAdd(overflows, count);
+    }
+    const __half2 halves[] = {__floats2half2_rn(v.x, v.y), __floats2half2_rn(v.z, v.w)};
+    kept = *reinterpret_cast<const uint2*>(halves);
+  } else {
+    const __nv_bfloat162 halves[] = {__floats2bfloat162_rn(v.x, v.y), __floats2bfloat162_rn(v.z, v.w)};
+    kept = *reinterpret_cast<const uint2*>(halves);
+  }
+  *reinterpret_cast<uint2*>(place) = kept;
 }
 
 }  // namespace moshi::cuda

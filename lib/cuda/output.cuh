@@ -71,6 +71,17 @@ __device__ inline Terms terms_of(const Matrix& w, const Output& output, int row,
   return terms;
 }
 
+/// Asks for what terms_of() reads of some rows and is nobody's result, by `threads` threads.
+__device__ inline void prefetch_terms(const Matrix& w, const Output& output, int first_row, int rows,
+                                      int thread, int threads) {
+  constexpr int kLine = 128 / static_cast<int>(sizeof(float));
+  const int end = min(first_row + rows, w.rows);
+  for (int row = first_row + thread * kLine; row < end; row += threads * kLine) {
+    if (w.scale != nullptr) asm volatile("prefetch.global.L2 [%0];" ::"l"(w.scale + row));
+    if (output.bias != nullptr) asm volatile("prefetch.global.L2 [%0];" ::"l"(output.bias + row));
+  }
+}
+
 /// One row and column of the chains' sums [kChains][rows][stride], added up.
 __device__ inline float add_chains(const float* parts, int rows, int stride, int row, int column) {
   float sum = parts[row * stride + column];

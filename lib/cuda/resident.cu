@@ -2,7 +2,6 @@
 #include "cuda/resident.h"
 
 #include "cuda/bulk.cuh"
-#include "cuda/norm_shared.cuh"
 #include "cuda/output.cuh"
 
 namespace moshi::cuda {
@@ -19,23 +18,12 @@ constexpr int kPieceTiles = kChains * kAhead;
 constexpr int kMostPieces = 64;
 constexpr int kPartStride = kTileColumns + 1;
 constexpr int kPartFloats = kChains * kTileRows * kPartStride;
-static_assert(kThreads == kNormThreads);
 
-/// Shared memory of one block.
-struct Layout {
-  size_t operands;  ///< [tiles][columns][kTileDepth], 2 bytes each.
-  size_t raw;       ///< f32 [columns][depth], where a norm is computed.
-  size_t bytes;
-};
+/// Shared memory of one block: the chains' sums, then activations [tiles][columns][kTileDepth], 2 bytes each.
+constexpr size_t kOperands = sizeof(float) * kHalves * 2 * kPartFloats;
+static_assert(kOperands % 128 == 0);
 
-__host__ __device__ constexpr size_t padded(size_t bytes) { return (bytes + 127) / 128 * 128; }
-
-__host__ __device__ constexpr Layout layout_of(int columns, int depth, bool normed) {
-  const size_t values = static_cast<size_t>(columns) * depth;
-  const size_t parts = padded(sizeof(float) * kHalves * 2 * kPartFloats);
-  const size_t raw = parts + padded(2 * values);
-  return {parts, raw, raw + (normed ? sizeof(float) * values : 0)};
-}
+size_t shared_bytes(int columns, int depth) { return kOperands + sizeof(__half) * columns * depth; }
 
 /// Reads a warp's chain in the row groups of its half, a stage at a time.
 template <Element E>
@@ -63,14 +51,13 @@ struct Reader {
   }
 };
 
-template <Element E, bool Normed>
-__global__ void __launch_bounds__(kThreads, 1)
-    resident_kernel(Matrix w, const void* x, int columns, Norm norm, Output output) {
+template <Element E>
+__global__ void __launch_bounds__(kThreads, 1) resident_kernel(Matrix w, Activations x, Output output) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) char memory[];
   __shared__ uint64_t arrived[kMostPieces];
   const int tiles = w.depth / kTileDepth;
-  const Layout layout = layout_of(columns, w.depth, Normed);
+  const int columns = x.columns;
   const int half = threadIdx.x / kHalfThreads;
   const int thread = threadIdx.x % kHalfThreads;
   const int chain = thread / kWarp;
@@ -94,35 +81,23 @@ __global__ void __launch_bounds__(kThreads, 1)
   reader.load(fragments[1], lane);
 
   const int tile_bytes = columns * kTileDepth * 2;
-  if constexpr (Normed) {
-    wait_for_previous();  // Weights are nobody's result; activations are.
-    auto* operands = reinterpret_cast<typename Operand<E>::Type*>(memory + layout.operands);
-    int* counted = blockIdx.x == 0 ? output.overflows : nullptr;  // Every block finds the same.
-    normalize_shared<kNormLines, kTileColumns>(
-        static_cast<const float*>(x), norm.weight, norm.epsilon, columns, w.depth,
-        reinterpret_cast<float*>(memory + layout.raw), [&](int k, int column, float4 v) {
-          store_four<E>(operands + activation_index(k, column, columns), v, counted);
-        });
-  } else {
-    if (threadIdx.x == 0) {
-      for (int i = 0; i < stages; ++i) init_barrier(arrived + i, 1);
-      publish_barriers();
-      wait_for_previous();
-      for (int i = 0; i < stages; ++i) {
-        const int bytes = min(kPieceTiles, tiles - i * kPieceTiles) * tile_bytes;
-        const size_t offset = static_cast<size_t>(i) * kPieceTiles * tile_bytes;
-        expect(arrived + i, bytes);
-        bulk_copy(memory + layout.operands + offset, static_cast<const char*>(x) + offset, bytes,
-                  arrived + i);
-      }
-    } else {
-      wait_for_previous();
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < stages; ++i) init_barrier(arrived + i, 1);
+    publish_barriers();
+    wait_for_previous();
+    for (int i = 0; i < stages; ++i) {
+      const int bytes = min(kPieceTiles, tiles - i * kPieceTiles) * tile_bytes;
+      const size_t offset = static_cast<size_t>(i) * kPieceTiles * tile_bytes;
+      expect(arrived + i, bytes);
+      bulk_copy(memory + kOperands + offset, static_cast<const char*>(x.values) + offset, bytes, arrived + i);
     }
-    __syncthreads();
+  } else {
+    wait_for_previous();
   }
+  __syncthreads();
 
   // Lane (g, t) multiplies column g, or one there is.
-  const char* operands = memory + layout.operands + static_cast<size_t>(chain) * tile_bytes +
+  const char* operands = memory + kOperands + static_cast<size_t>(chain) * tile_bytes +
                          min(lane / 4, columns - 1) * kTileDepth * 2 + lane % 4 * 16;
   float* rooms = reinterpret_cast<float*>(memory) + half * 2 * kPartFloats;
   int room = 0;
@@ -131,7 +106,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int column = thread / results;
   int first_row = first_group * kTileRows;
   int stage = 0;
-  bool arrived_all = Normed;
+  bool arrived_all = false;
   TensorSums<E, 1> sums;
   const auto consume = [&](const Fragment<E>(&stage_fragments)[kAhead]) {
     if (!arrived_all) wait(arrived + stage, 0);
@@ -167,37 +142,29 @@ __global__ void __launch_bounds__(kThreads, 1)
 #endif
 }
 
-template <Element E, bool Normed>
-int launch(const Matrix& w, const void* x, int columns, const Norm& norm, const Output& output, bool overlap,
-           void* stream) {
-  const auto kernel = resident_kernel<E, Normed>;
-  const size_t shared = layout_of(columns, w.depth, Normed).bytes;
+template <Element E>
+int launch(const Matrix& w, const Activations& x, const Output& output, bool overlap, void* stream) {
+  const auto kernel = resident_kernel<E>;
+  const size_t shared = shared_bytes(x.columns, w.depth);
   const int status = allow_shared(kernel, shared);
   if (status != 0) return status;
   const int blocks = min(limits().multiprocessors, w.row_groups());
-  return Launch(blocks, kThreads, shared, overlap, stream)(kernel, w, x, columns, norm, output);
-}
-
-template <Element E>
-int launch(const Matrix& w, const void* x, int columns, const Norm* norm, const Output& output, bool overlap,
-           void* stream) {
-  return norm != nullptr ? launch<E, true>(w, x, columns, *norm, output, overlap, stream)
-                         : launch<E, false>(w, x, columns, Norm{}, output, overlap, stream);
+  return Launch(blocks, kThreads, shared, overlap, stream)(kernel, w, x, output);
 }
 
 }  // namespace
 
-bool resident_takes(const Matrix& w, int columns, bool normed) {
+bool resident_takes(const Matrix& w, int columns) {
   constexpr int kOwnShared = 2048;  // What the kernel declares itself.
   return w.element != Element::F32 && limits().major >= 9 && columns <= kTileColumns &&
          w.depth <= kMostPieces * kPieceTiles * kTileDepth &&
-         layout_of(columns, w.depth, normed).bytes + kOwnShared <= static_cast<size_t>(limits().shared);
+         shared_bytes(columns, w.depth) + kOwnShared <= static_cast<size_t>(limits().shared);
 }
 
-int multiply_resident(const Matrix& w, const void* x, int columns, const Norm* norm, const Output& output,
-                      bool overlap, void* stream) {
-  return w.element == Element::BF16 ? launch<Element::BF16>(w, x, columns, norm, output, overlap, stream)
-                                    : launch<Element::Int8>(w, x, columns, norm, output, overlap, stream);
+int multiply_resident(const Matrix& w, const Activations& x, const Output& output, bool overlap,
+                      void* stream) {
+  return w.element == Element::BF16 ? launch<Element::BF16>(w, x, output, overlap, stream)
+                                    : launch<Element::Int8>(w, x, output, overlap, stream);
 }
 
 }  // namespace moshi::cuda

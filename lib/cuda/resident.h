@@ -5,17 +5,14 @@
 #pragma once
 
 #include "cuda/linear.h"
-#include "cuda/norm.h"
 
 namespace moshi::cuda {
 
-/// Whether the kernel can multiply this on the current device; `normed`: with a norm inside.
-bool resident_takes(const Matrix& w, int columns, bool normed);
+/// Whether the kernel can multiply this on the current device.
+bool resident_takes(const Matrix& w, int columns);
 
-/// output = w x for activations x of `columns` columns, in the dtype of the matrix's Element; or, where
-/// `norm` is not null, output = w norm(x) for x f32 [columns][w.depth] and an RMSNorm. The rest as
-/// multiply().
-int multiply_resident(const Matrix& w, const void* x, int columns, const Norm* norm, const Output& output,
-                      bool overlap, void* stream);
+/// output = w x. The rest as multiply().
+int multiply_resident(const Matrix& w, const Activations& x, const Output& output, bool overlap,
+                      void* stream);
 
 }  // namespace moshi::cuda

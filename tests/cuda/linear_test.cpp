@@ -102,8 +102,9 @@ TEST_F(LinearKernel, EveryOutputIsTheSameInAnyCompany) {
 TEST_F(LinearKernel, NormsItsInputsAsTheNormDoes) {
   for (const Element element : kElements) {
     for (const auto& [none, mean] : {std::pair{false, false}, {false, true}, {true, false}}) {
-      for (const int64_t depth : {96, 1024, 1056, 4096}) {
-        const DeviceMatrix w(80, depth, element);
+      for (const auto& [rows, depth] :
+           {std::pair{80, 96}, {80, 1024}, {80, 1056}, {80, 4096}, {15010, 1056}}) {
+        const DeviceMatrix w(rows, depth, element);
         const at::Tensor weight = (at::rand({depth}) + 0.5).to(kGpu);
         const at::Tensor x = at::randn({64, depth}).to(kGpu);
         const Norm norm{none, mean, 1e-5F, weight.const_data_ptr<float>(), nullptr};
@@ -112,13 +113,13 @@ TEST_F(LinearKernel, NormsItsInputsAsTheNormDoes) {
           const auto* values = x.const_data_ptr<float>();
           ASSERT_EQ(normalize(values, norm, room.get(), element, nullptr, false, nullptr), 0);
           const at::Tensor expected = stored(w, room);
-          const at::Tensor y = at::full({columns, 80}, NAN, x.options());
+          const at::Tensor y = at::full({columns, rows}, NAN, x.options());
           Output output;
           output.values = y.mutable_data_ptr<float>();
-          output.stride = 80;
+          output.stride = rows;
           ASSERT_EQ(multiply_normed(w.get(), values, norm, room.get(), output, false, nullptr), 0);
-          EXPECT_TRUE(at::equal(y.cpu(), expected))
-              << static_cast<int>(element) << ", " << none << mean << ", " << depth << ", " << columns;
+          EXPECT_TRUE(at::equal(y.cpu(), expected)) << static_cast<int>(element) << ", " << none << mean
+                                                    << ", " << rows << " x " << depth << ", " << columns;
         }
       }
     }
@@ -187,6 +188,31 @@ TEST_F(LinearKernel, CutsAndCountsWhatF16CannotHold) {
   ASSERT_EQ(multiply(w.get(), x.get(), output, false, nullptr), 0);
   EXPECT_TRUE((next.values() == 65504).all().item<bool>());
   EXPECT_EQ(overflows.item<int>(), 64);
+}
+
+TEST_F(LinearKernel, CutsAndCountsWhatANormMakesTooLarge) {
+  constexpr int64_t kDepth = 4096;
+  at::Tensor weight = at::ones({kDepth});
+  weight.narrow(0, 40, 7).fill_(1e6);
+  weight = weight.to(kGpu);
+  const at::Tensor x = at::ones({64, kDepth}, at::TensorOptions(at::kFloat).device(kGpu));
+  const Norm norm{false, false, 1e-5F, weight.const_data_ptr<float>(), nullptr};
+  for (const int64_t rows : {80, 8192}) {
+    const DeviceMatrix w(rows, kDepth, Element::Int8);
+    for (const int columns : {1, 2, 4, 8, 64}) {
+      const auto room = DeviceActivations::empty(columns, kDepth, Element::Int8);
+      const at::Tensor y = at::zeros({columns, rows}, x.options());
+      const at::Tensor overflows = at::zeros({1}, at::TensorOptions(at::kInt).device(kGpu));
+      Output output;
+      output.values = y.mutable_data_ptr<float>();
+      output.stride = static_cast<int>(rows);
+      output.overflows = overflows.mutable_data_ptr<int>();
+      ASSERT_EQ(multiply_normed(w.get(), x.const_data_ptr<float>(), norm, room.get(), output, false, nullptr),
+                0);
+      EXPECT_EQ(overflows.item<int>(), 7 * columns) << rows << ", " << columns;
+      EXPECT_TRUE(at::isfinite(y).all().item<bool>());
+    }
+  }
 }
 
 TEST_F(LinearKernel, RefusesWhatDoesNotFit) {
