@@ -9,6 +9,8 @@ namespace {
 
 constexpr int kThreads = 1024;
 constexpr int kWarps = kThreads / kWarp;
+/// Tokens of a thread that race.
+constexpr int kRacing = 2;
 
 /// The guided logits of one column.
 struct Logits {
@@ -61,13 +63,21 @@ __device__ inline void follow_up(const Follow& follow, int column, int token) {
   }
 }
 
-/// One block a column; a thread keeps the logits of `Held` tokens, and reads those behind them when it needs
+/// Tokens that may be among the k largest, where a thread holds too many for all of them to race.
+struct Candidates {
+  float values[kRacing * kThreads];
+  int tokens[kRacing * kThreads];
+  int count;
+};
+
+/// One block a column; a thread holds the logits of `Held` tokens, and reads those behind them when it needs
 /// them.
 template <int Held>
 __global__ void __launch_bounds__(kThreads, 1)
     choose_kernel(const float* logits, int stride, int card, const Choice* choices, uint32_t row, int* tokens,
                   Follow follow) {
   __shared__ RaceRoom<kWarps> room;
+  constexpr bool kAllRace = Held <= kRacing;
   const int column = blockIdx.x;
   const int thread = threadIdx.x;
   let_next_start();
@@ -76,11 +86,10 @@ __global__ void __launch_bounds__(kThreads, 1)
     return exponential(choice.seed, static_cast<uint64_t>(choice.step), row, static_cast<uint32_t>(token));
   };
   // Draws do not depend on logits: few enough, they are made while these are.
-  constexpr bool kDrawsAhead = Held <= 2;
-  float draws[Held];
-  if (kDrawsAhead && choice.wanted && choice.temperature > 0) {
+  float draws[kRacing];
+  if (kAllRace && choice.wanted && choice.temperature > 0) {
 #pragma unroll
-    for (int i = 0; i < Held; ++i) draws[i] = draw_of(i * kThreads + thread);
+    for (int i = 0; i < kRacing; ++i) draws[i] = draw_of(i * kThreads + thread);
   }
   wait_for_previous();
   if (!choice.wanted) {
@@ -117,37 +126,61 @@ __global__ void __launch_bounds__(kThreads, 1)
   const float largest_logit = best.score;
   if (choice.temperature > 0) {
     const int k = choice.top_k <= 0 ? card : min(choice.top_k, card);
+    const unsigned bound = bound_of(largest, k);
     const auto enter = [&](int token, float value, float draw) {
       return entrant(value, token, draw, largest_logit, choice.temperature);
     };
+    Best racing[kRacing];
+    int candidates = 0;
+    if constexpr (kAllRace) {
+#pragma unroll
+      for (int i = 0; i < kRacing; ++i) {
+        const int token = i * kThreads + thread;
+        racing[i] = token < card ? enter(token, held[i], draws[i]) : absent();
+      }
+    } else {
+      __shared__ Candidates found;
+      if (thread == 0) found.count = 0;
+      __syncthreads();
+      values([&](int token, float value) {
+        if (ordered(value) < bound) return;
+        const int place = atomicAdd(&found.count, 1);
+        if (place >= kRacing * kThreads) return;
+        found.values[place] = value;
+        found.tokens[place] = token;
+      });
+      __syncthreads();
+      candidates = found.count;
+      for (int i = 0; i < kRacing; ++i) {
+        const int place = i * kThreads + thread;
+        racing[i] = absent();
+        if (place < candidates) {
+          const int token = found.tokens[place];
+          racing[i] = enter(token, found.values[place], draw_of(token));
+        }
+      }
+    }
+    const auto all = [&](const auto& use) {
+      if (candidates <= kRacing * kThreads) {
+        for (const Best& one : racing) use(one);
+      } else {
+        for (int token = thread; token < card; token += kThreads)
+          use(enter(token, read(token), draw_of(token)));
+      }
+    };
     const auto contest = [&](unsigned least) {
       Best best_of_own = nobody();
-      if constexpr (kDrawsAhead) {
-        values([&](int token, float value) {
-          if (ordered(value) >= least)
-            best_of_own = better(best_of_own, enter(token, value, draws[token / kThreads]));
-        });
-        return best_of_own;
-      }
-      unsigned candidates = 0;  // Few, so their draws are not worth 32 copies of code.
-#pragma unroll
-      for (int i = 0; i < Held; ++i) candidates |= (ordered(held[i]) >= least ? 1U : 0U) << i;
-      for (; candidates != 0; candidates &= candidates - 1) {
-        const int token = (__ffs(static_cast<int>(candidates)) - 1) * kThreads + thread;
-        if (token < card) best_of_own = better(best_of_own, enter(token, read(token), draw_of(token)));
-      }
-      for (int token = Held * kThreads + thread; token < card; token += kThreads) {
-        const float value = read(token);
-        if (ordered(value) >= least) best_of_own = better(best_of_own, enter(token, value, draw_of(token)));
-      }
+      all([&](const Best& one) {
+        if (one.order >= least) best_of_own = better(best_of_own, one);
+      });
       return best_of_own;
     };
     const auto count = [&](unsigned order) {
       int above = 0;
-      values([&](int, float value) { above += ordered(value) > order ? 1 : 0; });
+      all([&](const Best& one) { above += one.order > order ? 1 : 0; });
       return above;
     };
-    best = run_race(race, contest, count, k, bound_of(largest, k));
+    best = run_race(race, contest, count, k, bound);
   }
   if (thread == 0) {
     tokens[column] = best.token;

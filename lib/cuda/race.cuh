@@ -86,6 +86,9 @@ __device__ Best run_race(Race<Warps, Sync>& race, const Contest& contest, const 
 /// Nobody, with whom a contest begins: also the best of logits that are no numbers.
 __device__ inline Best nobody() { return {-1.0F, 0, ~0U}; }
 
+/// What a thread without a token has: of the lowest order, and never better than nobody.
+__device__ inline Best absent() { return {-1.0F, 0, 0}; }
+
 __device__ inline Best entrant(float value, int token, float draw, float largest, float temperature) {
   return {expf((value - largest) / temperature) / draw, token, ordered(value)};
 }

@@ -40,7 +40,14 @@ TEST_F(ChooseKernel, GreedyTakesTheFirstOfTheLargest) {
 }
 
 TEST_F(ChooseKernel, DrawsWhatTheCpuDraws) {
-  for (const auto& [card, top_k] : {std::pair{2048, 250}, {2048, 0}, {32000, 25}, {40, 1}, {40, 100}}) {
+  for (const auto& [card, top_k] : {std::pair{2048, 250},
+                                    {2048, 0},
+                                    {32000, 25},
+                                    {32000, 1500},
+                                    {32000, 0},
+                                    {40000, 25},
+                                    {40, 1},
+                                    {40, 100}}) {
     constexpr int kColumns = 200;
     const at::Tensor logits = at::randn({kColumns, card}) * 3;
     std::vector<Choice> choices;
@@ -55,6 +62,20 @@ TEST_F(ChooseKernel, DrawsWhatTheCpuDraws) {
     for (int i = 0; i < kColumns; ++i) same += tokens[i] == expected[i].item<int>() ? 1 : 0;
     EXPECT_GE(same, kColumns - 1) << card << ", " << top_k;  // Two scores may differ by a rounding.
   }
+}
+
+TEST_F(ChooseKernel, AllThatEqualTheLastOfTheTopKRace) {
+  at::Tensor logits = at::full({64, 32000}, -2.0);
+  logits.narrow(1, 3, 2).fill_(-1.0);
+  logits.narrow(1, 100, 31000).fill_(-1.5);  // More than the kernel expects.
+  std::vector<Choice> choices;
+  for (int i = 0; i < 64; ++i) choices.push_back({true, 1.0F, 25, static_cast<uint64_t>(i) + 1, 0});
+  int further = 0;
+  for (const int token : chosen(logits, choices, 0, 64)) {
+    EXPECT_TRUE(token == 3 || token == 4 || (token >= 100 && token < 31100)) << token;
+    further += token > 5000 ? 1 : 0;
+  }
+  EXPECT_GT(further, 32);
 }
 
 TEST_F(ChooseKernel, FrequenciesAreTheSoftmaxOfTheTopK) {
