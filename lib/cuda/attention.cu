@@ -184,7 +184,9 @@ __global__ void __launch_bounds__(kThreads, resident(S)) attention_kernel(Call c
   const bool has_newest = newest / kSplitPositions % gridDim.z == blockIdx.z;
   const bool has_vector = warp == 0 || (warp < 3 && has_newest);
   Turn turns[kOfLane];
+  Kept<S, HeadDim> kept{};
   if (has_vector) {
+    if (warp > 0) kept = past.at(newest, warp - 1);
 #pragma unroll
     for (int i = 0; i < kOfLane; ++i) {
       turns[i] =
@@ -212,7 +214,6 @@ __global__ void __launch_bounds__(kThreads, resident(S)) attention_kernel(Call c
       for (int i = 0; i < kOfLane; ++i) shared.query[lane + i * kWarp] = turned[i] * scale;
     } else {
       const int part = warp - 1;
-      const Kept<S, HeadDim> kept = past.at(newest, part);
       const bool writes = head % group == 0;
       float inverse = 1;
       if constexpr (Items::kScaled) {

@@ -5,7 +5,9 @@
 namespace moshi::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;
+/// Rows that are on the way together.
+constexpr int kAhead = 8;
 
 __global__ void __launch_bounds__(kThreads)
     embed_kernel(EmbeddingSum sum, const int* tokens, const int* slots, float* x) {
@@ -14,15 +16,27 @@ __global__ void __launch_bounds__(kThreads)
   let_next_start();
   wait_for_previous();
   if (feature >= sum.dim) return;
-  float value = 0;
-  for (int stream = 0; stream < sum.streams; ++stream) {
-    const int token = __ldcg(tokens + column * sum.streams + stream);
-    if (token < 0) continue;
-    const size_t index = static_cast<size_t>(token) * sum.dim + feature;
-    value += sum.bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(sum.tables[stream])[index])
-                      : static_cast<const float*>(sum.tables[stream])[index];
-  }
   const int slot = __ldcg(slots + column);
+  float value = 0;
+  for (int first = 0; first < sum.streams; first += kAhead) {
+    int rows[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i)
+      rows[i] = first + i < sum.streams ? __ldcg(tokens + column * sum.streams + first + i) : -1;
+    float values[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      if (rows[i] < 0) continue;
+      const void* table = sum.tables[first + i];
+      const size_t index = static_cast<size_t>(rows[i]) * sum.dim + feature;
+      values[i] = sum.bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(table)[index])
+                           : static_cast<const float*>(table)[index];
+    }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      if (rows[i] >= 0) value += values[i];
+    }
+  }
   if (sum.conditions != nullptr && slot >= 0)
     value += sum.conditions[static_cast<size_t>(slot) * sum.dim + feature];
   x[static_cast<size_t>(column) * sum.dim + feature] = value;

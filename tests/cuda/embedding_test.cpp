@@ -31,5 +31,25 @@ TEST_F(EmbeddingKernel, SumsRowsAndConditions) {
   EXPECT_LT(relative_error(x.cpu(), expected), 1e-6);
 }
 
+TEST_F(EmbeddingKernel, SumsManyRows) {
+  constexpr int kDim = 130;
+  constexpr int kStreams = 17;
+  const at::Tensor tables = at::randn({kStreams, 20, kDim}).to(kGpu);
+  const at::Tensor addresses = at::empty({kStreams}, at::kLong);
+  for (int64_t i = 0; i < kStreams; ++i) addresses[i] = reinterpret_cast<int64_t>(tables[i].data_ptr());
+  const at::Tensor on_gpu = addresses.to(kGpu);
+  const at::Tensor tokens = at::arange(kStreams, at::kInt).to(kGpu);
+  const at::Tensor slots = at::zeros({1}, tokens.options());
+  const at::Tensor x = at::empty({1, kDim}, tables.options());
+  const EmbeddingSum sum{reinterpret_cast<const void* const*>(on_gpu.data_ptr()), false, kStreams, kDim,
+                         nullptr};
+  ASSERT_EQ(embed(sum, tokens.const_data_ptr<int>(), slots.const_data_ptr<int>(), 1,
+                  x.mutable_data_ptr<float>(), false, nullptr),
+            0);
+  at::Tensor expected = at::zeros({1, kDim}, at::kDouble);
+  for (int64_t i = 0; i < kStreams; ++i) expected += tables[i][i].cpu().to(at::kDouble);
+  EXPECT_LT(relative_error(x.cpu(), expected), 1e-6);
+}
+
 }  // namespace
 }  // namespace moshi::cuda
