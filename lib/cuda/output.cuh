@@ -54,8 +54,8 @@ struct Terms {
   float there = 0;  ///< What the result is added to.
 };
 
-/// Row and column are those of the whole product.
-__device__ inline Terms terms_of(const Matrix& w, const Output& output, int row, int column) {
+/// Those that no kernel writes. The row is that of the whole product.
+__device__ inline Terms constant_terms_of(const Matrix& w, const Output& output, int row) {
   Terms terms;
   const bool gated = output.kind == Output::Kind::Gate;
   if (w.scale != nullptr) {
@@ -66,8 +66,19 @@ __device__ inline Terms terms_of(const Matrix& w, const Output& output, int row,
     terms.bias = output.bias[row];
     if (gated) terms.up_bias = output.bias[row + 8];
   }
+  return terms;
+}
+
+/// What is there already.
+__device__ inline float there_of(const Output& output, int row, int column) {
   // Past the first cache: its line may be older than what another kernel's block wrote to it.
-  if (output.kind == Output::Kind::Add) terms.there = __ldcg(place_of(output, row, column));
+  return output.kind == Output::Kind::Add ? __ldcg(place_of(output, row, column)) : 0.0F;
+}
+
+/// Row and column are those of the whole product.
+__device__ inline Terms terms_of(const Matrix& w, const Output& output, int row, int column) {
+  Terms terms = constant_terms_of(w, output, row);
+  terms.there = there_of(output, row, column);
   return terms;
 }
 

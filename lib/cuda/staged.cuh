@@ -61,10 +61,8 @@ __global__ void __launch_bounds__(Input::kThreads) staged_kernel(Matrix w, Input
     }
   }
   input.begin(memory + layout.kept, w.depth);
-  __syncthreads();  // The barrier can be waited for.
-  wait_for_previous();
 
-  // What the block's results need besides sums is read while these are made.
+  // What the block's results need besides sums is read before these are made, constants before all else.
   constexpr int kResults = (Layout::kRows * kColumns + Input::kThreads - 1) / Input::kThreads;
   const int results = results_of(output, Layout::kRows);
   const int columns = min(kColumns, input.columns - first_column);
@@ -77,7 +75,11 @@ __global__ void __launch_bounds__(Input::kThreads) staged_kernel(Matrix w, Input
     }
   };
   Terms terms[kResults];
-  for_results([&](int n, int row, int column) { terms[n] = terms_of(w, output, first_row + row, column); });
+  for_results([&](int n, int row, int) { terms[n] = constant_terms_of(w, output, first_row + row); });
+  __syncthreads();  // The barrier can be waited for.
+  wait_for_previous();
+  for_results(
+      [&](int n, int row, int column) { terms[n].there = there_of(output, first_row + row, column); });
   char* operands = memory + layout.operands;
   input.prepare(operands, memory + layout.scratch, memory + layout.kept, w.depth);
 
