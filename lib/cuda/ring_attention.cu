@@ -83,10 +83,12 @@ struct Values {
   }
 };
 
-/// One head of one stream a block.
-template <int Steps>
-__global__ void __launch_bounds__(kThreads, 1) ring_kernel(const float* qkv, Ring ring, Rotation rotation,
-                                                           float max_period, Streams streams, float* out) {
+/// One head of one stream a block. `Many`: more blocks than multiprocessors, which then hold two at a time;
+/// else values, too, are on their way from the start.
+template <int Steps, bool Many>
+__global__ void __launch_bounds__(kThreads, Many ? 2 : 1)
+    ring_kernel(const float* qkv, Ring ring, Rotation rotation, float max_period, Streams streams,
+                float* out) {
   extern __shared__ float scores[];  // [Steps][context]
   __shared__ float queries[Steps][kWidestHead];
   __shared__ float fresh_keys[Steps][kWidestHead];
@@ -114,7 +116,7 @@ __global__ void __launch_bounds__(kThreads, 1) ring_kernel(const float* qkv, Rin
   Keys old_keys;
   Values old_values;
   old_keys.load(keys, entries, threadIdx.x, 0, pieces_a_head);
-  old_values.load(values, entries, group, groups, head_dim, d);
+  if constexpr (!Many) old_values.load(values, entries, group, groups, head_dim, d);
   wait_for_previous();
 
   for (int i = threadIdx.x; i < 3 * Steps * head_dim; i += kThreads) {
@@ -162,6 +164,7 @@ __global__ void __launch_bounds__(kThreads, 1) ring_kernel(const float* qkv, Rin
       scores[s * context + entry] = age >= Steps - 1 - s ? sums[s] * scale : -INFINITY;
     }
   }
+  if constexpr (Many) old_values.load(values, entries, group, groups, head_dim, d);
   __syncthreads();
 
   const int lane = threadIdx.x % kWarp;
@@ -224,16 +227,19 @@ int attend_ring(const float* qkv, int steps, const Ring& ring, Rotation rotation
                 const Streams& streams, float* out, bool overlap, void* stream) {
   const size_t shared = sizeof(float) * steps * ring.context;
   const Launch launch(dim3(ring.heads, streams.count), kThreads, shared, overlap, stream);
-  const auto run = [&](auto kernel) { return launch(kernel, qkv, ring, rotation, max_period, streams, out); };
+  const bool many = ring.heads * streams.count > limits().multiprocessors;
+  const auto run = [&](auto few_kernel, auto many_kernel) {
+    return launch(many ? many_kernel : few_kernel, qkv, ring, rotation, max_period, streams, out);
+  };
   switch (steps) {
     case 1:
-      return run(ring_kernel<1>);
+      return run(ring_kernel<1, false>, ring_kernel<1, true>);
     case 2:
-      return run(ring_kernel<2>);
+      return run(ring_kernel<2, false>, ring_kernel<2, true>);
     case 3:
-      return run(ring_kernel<3>);
+      return run(ring_kernel<3, false>, ring_kernel<3, true>);
     case 4:
-      return run(ring_kernel<4>);
+      return run(ring_kernel<4, false>, ring_kernel<4, true>);
   }
   return cudaErrorInvalidValue;
 }
