@@ -65,8 +65,8 @@ enum class Curve { Elu, Gelu };
 /// Where the results go: y of row r and column c to [c * rows + r] of each array that is not null.
 struct Results {
   const float* scale = nullptr;     ///< [rows]: y *= scale, before the residual is added.
-  const float* residual = nullptr;  ///< y += residual.
-  float* plain = nullptr;           ///< y; may be `residual`.
+  const float* residual = nullptr;  ///< y += residual; may be `plain` or `active`.
+  float* plain = nullptr;           ///< y.
   float* active = nullptr;          ///< curve(y).
   Curve curve = Curve::Elu;
   float alpha = 1;  ///< Of the ELU.

@@ -146,6 +146,7 @@ Signal CudaPlan::add(const Seanet& seanet, Signal x) {
     Signal y;
     if (!layer.pointwise) {
       y = convolve(layer.conv, x, wanted);
+      for (float* buffer : {x.plain, x.active}) release(buffer);
     } else {
       Wanted between;
       between.plain = false;
@@ -154,12 +155,11 @@ Signal CudaPlan::add(const Seanet& seanet, Signal x) {
       const Signal hidden = convolve(layer.conv, x, between);
       const Signal shortcut = layer.shortcut ? convolve(*layer.shortcut, x, {}) : Signal{};
       wanted.residual = layer.shortcut ? shortcut.plain : x.plain;
+      // What is read no more, or only added, has room for the result.
+      for (float* buffer : {x.plain, x.active, shortcut.plain}) release(buffer);
       y = convolve(*layer.pointwise, hidden, wanted);
       release(hidden.active);
-      release(shortcut.plain);
     }
-    release(x.plain);
-    release(x.active);
     x = y;
   }
   return x;

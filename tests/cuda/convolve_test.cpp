@@ -20,12 +20,21 @@ struct Shape {
   bool transposed = false;
   int64_t steps = 2;  ///< A frame.
 };
-constexpr Shape kShapes[] = {{1, 64, 7, 1, 1, false, 60},   {64, 32, 3, 1, 1, false, 40},
-                             {6, 13, 5, 1, 2, false, 10},   {12, 20, 3, 1, 4, false, 10},
-                             {5, 7, 4, 2, 1, false, 6},     {128, 72, 10, 5, 1, false, 20},
-                             {64, 40, 16, 8, 1, false, 16}, {512, 96, 7},
-                             {48, 24, 12, 6, 1, true},      {7, 3, 5, 2, 1, true, 5},
-                             {192, 64, 1, 1, 1, false, 3},  {64, 1, 3, 1, 1, false, 96}};
+constexpr Shape kShapes[] = {{1, 64, 7, 1, 1, false, 60},
+                             {64, 32, 3, 1, 1, false, 40},
+                             {6, 13, 5, 1, 2, false, 10},
+                             {12, 20, 3, 1, 4, false, 10},
+                             {5, 7, 4, 2, 1, false, 6},
+                             {128, 72, 10, 5, 1, false, 20},
+                             {64, 40, 16, 8, 1, false, 16},
+                             {512, 96, 7},
+                             {48, 24, 12, 6, 1, true},
+                             {7, 3, 5, 2, 1, true, 5},
+                             {192, 64, 1, 1, 1, false, 3},
+                             {64, 1, 3, 1, 1, false, 96},
+                             {512, 1536, 1},
+                             {128, 320, 4, 2, 1, false, 192},
+                             {512, 256, 16, 8, 1, false, 16}};
 
 /// A convolution here, in double precision, and there.
 struct Convolution {
@@ -147,6 +156,24 @@ TEST_F(ConvolveKernel, ActivatesForTheNextLayer) {
   results.alpha = 0.5;
   const at::Tensor plain = convolution(x, memories.next({0, 1}), results);
   EXPECT_TRUE(at::allclose(active.cpu(), at::elu(plain.cpu(), 0.5), 1e-6, 1e-7));
+}
+
+/// A residual layer's result may take the place of what it is added to, as it is or activated.
+TEST_F(ConvolveKernel, AddsInPlace) {
+  const Convolution convolution({32, 64, 1, 1, 1, false, 40}, {});
+  for (const int streams : {1, 2, 64}) {
+    DeviceStreams memories(streams, 1);
+    const at::Tensor x = at::randn({streams, 40, 32}).to(kGpu);
+    const at::Tensor residual = at::randn({streams, 40, 64}).to(kGpu);
+    const at::Tensor active = residual.clone();
+    Results results;
+    results.residual = residual.const_data_ptr<float>();
+    const at::Tensor plain = convolution(x, memories.next(first_streams(streams)), results);
+    results.residual = active.const_data_ptr<float>();
+    results.active = active.mutable_data_ptr<float>();
+    EXPECT_TRUE(at::equal(convolution(x, memories.next(first_streams(streams)), results), plain));
+    EXPECT_TRUE(at::allclose(active.cpu(), at::elu(plain.cpu()), 1e-6, 1e-7)) << streams;
+  }
 }
 
 /// The products of a transformer: normed, activated, scaled and added.
