@@ -176,22 +176,15 @@ int launch_nearest(const Codebook& codebook, const Remainder& x, int columns, Ne
 /// A block a column.
 __global__ void __launch_bounds__(kThreads)
     sum_kernel(const Filter* codebooks, int levels, int semantic, int width, const int* codes, float* out) {
-  extern __shared__ int own_codes[];  // [levels]; of both parts only those before the first that is none.
+  const int* column = codes + static_cast<size_t>(blockIdx.x) * levels;
   let_next_start();
   wait_for_previous();
-  for (int level = threadIdx.x; level < levels; level += kThreads) {
-    own_codes[level] = codes[static_cast<size_t>(blockIdx.x) * levels + level];
-  }
-  __syncthreads();
   for (int i = threadIdx.x; i < 2 * width; i += kThreads) {
     const int first = i < width ? 0 : semantic;
     const int end = i < width ? semantic : levels;
     float sum = 0;
-    bool there = true;
-#pragma unroll 8
-    for (int level = first; level < end; ++level) {
-      there = there && own_codes[level] >= 0;
-      if (there) sum += vector_value(codebooks[level], own_codes[level], i % width);
+    for (int level = first; level < end && column[level] >= 0; ++level) {
+      sum += vector_value(codebooks[level], column[level], i % width);
     }
     out[static_cast<size_t>(blockIdx.x) * 2 * width + i] = sum;
   }
@@ -227,9 +220,8 @@ int find_nearest(const Codebook& codebook, const Remainder& x, int columns, Near
 
 int sum_vectors(const Filter* codebooks, int levels, int semantic, int width, const int* codes, int columns,
                 float* out, bool overlap, void* stream) {
-  const size_t shared = sizeof(int) * static_cast<size_t>(levels);
-  return Launch(columns, kThreads, shared, overlap, stream)(sum_kernel, codebooks, levels, semantic, width,
-                                                            codes, out);
+  return Launch(columns, kThreads, 0, overlap, stream)(sum_kernel, codebooks, levels, semantic, width, codes,
+                                                       out);
 }
 
 int upsample(const float* x, const float* taps, int stride, int channels, int64_t past,

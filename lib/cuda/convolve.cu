@@ -7,19 +7,48 @@ namespace {
 /// Columns up to which the reading of the filter, not the arithmetic, bounds a product.
 constexpr int kFewColumns = 8;
 
-/// A warp a column.
+/// A warp a column, which lies in its registers; as normalize_column() to the last bit.
 __global__ void __launch_bounds__(kWarp) norm_kernel(const float* x, int depth, ColumnNorm norm) {
-  extern __shared__ float values[];
+  constexpr int kOwn = kWidestNorm / kWarp;
   const size_t first = static_cast<size_t>(blockIdx.x) * depth;
+  const auto load = [&](float(&to)[kOwn], const float* from, const auto& get) {
+#pragma unroll
+    for (int i = 0; i < kOwn; ++i) {
+      const int k = i * kWarp + threadIdx.x;
+      to[i] = from != nullptr && k < depth ? get(from + k) : 0.0F;
+    }
+  };
   let_next_start();
+  float weights[kOwn];
+  float biases[kOwn];
+  load(weights, norm.weight, [](const float* from) { return __ldg(from); });
+  load(biases, norm.bias, [](const float* from) { return __ldg(from); });
   wait_for_previous();
-  for (int i = threadIdx.x; i < depth; i += kWarp) values[i] = __ldcg(x + first + i);
-  normalize_column(values, depth, norm, threadIdx.x, norm.normed + first);
+  float values[kOwn];
+  load(values, x + first, [](const float* from) { return __ldcg(from); });
+  float mean = 0;
+  if (norm.bias != nullptr) {
+#pragma unroll
+    for (const float value : values) mean += value;
+    mean = warp_sum(mean) / static_cast<float>(depth);
+  }
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < kOwn; ++i) {
+    const float distance = values[i] - mean;
+    if (i * kWarp + static_cast<int>(threadIdx.x) < depth) squares = fmaf(distance, distance, squares);
+  }
+  const float scale = rsqrtf(warp_sum(squares) / static_cast<float>(depth) + norm.epsilon);
+#pragma unroll
+  for (int i = 0; i < kOwn; ++i) {
+    const int k = i * kWarp + threadIdx.x;
+    if (k < depth) norm.normed[first + k] = fmaf((values[i] - mean) * scale, weights[i], biases[i]);
+  }
 }
 
 int normalize_columns(const float* x, int columns, int depth, const ColumnNorm& norm, bool overlap,
                       void* stream) {
-  return Launch(columns, kWarp, sizeof(float) * depth, overlap, stream)(norm_kernel, x, depth, norm);
+  return Launch(columns, kWarp, 0, overlap, stream)(norm_kernel, x, depth, norm);
 }
 
 }  // namespace

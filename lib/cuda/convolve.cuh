@@ -11,7 +11,7 @@ namespace moshi::cuda {
 constexpr int kChunkPieces = kChunk / 4;  // Of 16 bytes.
 
 /// Where a column's window lies: value k at past + k before `split`, else at fresh + k.
-struct Place {
+struct alignas(16) Place {
   const float* past = nullptr;   // Null: nothing was before.
   const float* fresh = nullptr;  // Null: there is no such column.
   int split = 0;
@@ -46,11 +46,15 @@ __device__ inline Place place_of(const Windows& x, const Streams& streams, int c
   return place_of(x, streams, stream, column % x.columns() * x.stride * x.channels);
 }
 
-/// Windows whose values lie in order, in pieces of 16 bytes, with nothing before a stream.
-inline bool are_simple(const Windows& x) { return x.channels % 4 == 0 && x.dilation == 1 && !x.repeat_first; }
+/// How windows can be read: in pieces of 16 bytes, which may lie in order; else value by value.
+enum class Reading { Ordered, Pieces, Any };
+__host__ __device__ inline Reading reading_of(const Windows& x) {
+  if (x.channels % 4 != 0) return Reading::Any;
+  return x.dilation == 1 && !x.repeat_first ? Reading::Ordered : Reading::Pieces;
+}
 
-/// Address of value k of a simple column of `depth` values; null: zero.
-__device__ inline const float* simple_value(const Place& place, int depth, int k) {
+/// Address of value k of a column of `depth` values that lie in order; null: zero.
+__device__ inline const float* ordered_value(const Place& place, int depth, int k) {
   const float* from = k < place.split ? place.past : place.fresh;
   return from == nullptr || k >= depth ? nullptr : from + k;
 }
@@ -65,15 +69,16 @@ __device__ inline const float* step_value(const Windows& x, const Place& place, 
 /// Address of value k of any column; null: zero.
 __device__ inline const float* window_value(const Windows& x, const Place& place, int k) {
   if (place.fresh == nullptr || k >= x.kernel * x.channels) return nullptr;
-  return step_value(x, place, k + k / x.channels * (x.dilation - 1) * x.channels);
+  const int skipped = x.dilation > 1 ? k / x.channels * (x.dilation - 1) * x.channels : 0;
+  return step_value(x, place, k + skipped);
 }
 
 /// Four values from k on, past the first cache: the kernel before may still have run beside this one.
-template <bool Simple>
+template <Reading How>
 __device__ inline float4 load_piece(const Windows& x, const Place& place, int depth, int k) {
   float4 piece = make_float4(0, 0, 0, 0);
-  if constexpr (Simple) {
-    const float* from = simple_value(place, depth, k);
+  if constexpr (How != Reading::Any) {
+    const float* from = How == Reading::Ordered ? ordered_value(place, depth, k) : window_value(x, place, k);
     if (from != nullptr) piece = __ldcg(reinterpret_cast<const float4*>(from));
   } else {
     float* values = &piece.x;
@@ -95,7 +100,8 @@ __device__ inline void add_products(const float4& w, const float4& x, float& sum
 
 __device__ inline float curved(Curve curve, float alpha, float y) {
   if (curve == Curve::Gelu) return 0.5F * y * (1.0F + erff(y * 0.70710678118654752F));
-  return y > 0 ? y : alpha * expm1f(y);
+  const float below = alpha * expm1f(fminf(y, 0.0F));  // Without a branch.
+  return y > 0 ? y : below;
 }
 
 /// What a result is made of besides its sum, read ahead of it.
@@ -145,22 +151,38 @@ __device__ inline void emit(const Filter& filter, const Results& results, const 
   y.w = finished(filter, results, y.w, ahead.bias.w, ahead.scale.w, ahead.residual.w);
   if (results.plain != nullptr) *reinterpret_cast<float4*>(results.plain + at) = y;
   if (results.active != nullptr) {
-    const auto curve = [&](float value) { return curved(results.curve, results.alpha, value); };
+    const auto curve = [&](Curve kind, float value) { return curved(kind, results.alpha, value); };
+    const auto curve_all = [&](Curve kind) {
+      return make_float4(curve(kind, y.x), curve(kind, y.y), curve(kind, y.z), curve(kind, y.w));
+    };
     *reinterpret_cast<float4*>(results.active + at) =
-        make_float4(curve(y.x), curve(y.y), curve(y.z), curve(y.w));
+        results.curve == Curve::Gelu ? curve_all(Curve::Gelu) : curve_all(Curve::Elu);
+  }
+}
+
+template <typename Value>
+__device__ inline void remember_as(const Windows& x, const Streams& streams, int block, int blocks) {
+  constexpr int kValues = sizeof(Value) / sizeof(float);
+  const int size = x.remembered();
+  const int pieces = size / kValues;
+  const int threads = blocks * blockDim.x;
+  for (int i = block * blockDim.x + threadIdx.x; i < streams.count * pieces; i += threads) {
+    const int stream = i / pieces;
+    const int at = i % pieces * kValues;
+    float* memory = to_remember(streams, stream, x.past, size);
+    if (memory == nullptr) continue;
+    const float* from = step_value(x, place_of(x, streams, stream, 0), at + x.count * x.channels);
+    *reinterpret_cast<Value*>(memory + at) =
+        from != nullptr ? __ldcg(reinterpret_cast<const Value*>(from)) : Value{};
   }
 }
 
 /// Remembers the last steps of [history, steps] for the next frame, in the part of `block` of `blocks`.
 __device__ inline void remember(const Windows& x, const Streams& streams, int block, int blocks) {
-  const int size = x.remembered();
-  const int threads = blocks * blockDim.x;
-  for (int i = block * blockDim.x + threadIdx.x; i < streams.count * size; i += threads) {
-    const int stream = i / size;
-    float* memory = to_remember(streams, stream, x.past, size);
-    if (memory == nullptr) continue;
-    const float* from = step_value(x, place_of(x, streams, stream, 0), i % size + x.count * x.channels);
-    memory[i % size] = from != nullptr ? __ldcg(from) : 0.0F;
+  if (x.channels % 4 == 0 && x.past % 4 == 0) {
+    remember_as<float4>(x, streams, block, blocks);
+  } else {
+    remember_as<float>(x, streams, block, blocks);
   }
 }
 

@@ -12,9 +12,6 @@ constexpr int kWarpChunks = kWarp / kRowGroup;
 constexpr int kMostWarps = 16;
 constexpr int kRememberedByBlock = 2048;
 
-/// What a column is read as.
-enum class Reading { Simple, Any, Normed };
-
 /// A chunk of one row of the filter.
 struct Weights {
   float4 pieces[kChunkPieces];
@@ -43,7 +40,7 @@ __device__ inline void norm_columns(const float* x, int columns, int depth, int 
   __syncthreads();
 }
 
-template <int Columns, Reading How>
+template <int Columns, Reading How, bool Normed>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     narrow_kernel(Filter filter, Windows x, Streams streams, ColumnNorm norm, Results results, int columns) {
   extern __shared__ float4 normed4[];  // [Columns][chunks][kPitch]
@@ -64,11 +61,10 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
   }
   Weights weights;
   weights.load(filter, blockIdx.x, part, row);
-  if (How != Reading::Normed && threadIdx.x < Columns)
-    places[threadIdx.x] = place_of(x, streams, threadIdx.x);
+  if (!Normed && threadIdx.x < Columns) places[threadIdx.x] = place_of(x, streams, threadIdx.x);
   __syncthreads();
   wait_for_previous();
-  if constexpr (How == Reading::Normed) norm_columns(x.steps, columns, filter.depth, pitch, norm, normed);
+  if constexpr (Normed) norm_columns(x.steps, columns, filter.depth, pitch, norm, normed);
 
   const int out_row = blockIdx.x * kRowGroup + row;
   const bool sends = part < columns && out_row < filter.rows;  // The sum of column `part`.
@@ -84,13 +80,12 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
         float4 pieces[kChunkPieces];
 #pragma unroll
         for (int i = 0; i < kChunkPieces; ++i) {
-          if constexpr (How == Reading::Normed) {
+          if constexpr (Normed) {
             const bool inside = c < columns && chunk < chunks;
             const float* from = normed + c * pitch + chunk * ChunkedColumn::kPitch + i * 4;
             pieces[i] = inside ? *reinterpret_cast<const float4*>(from) : make_float4(0, 0, 0, 0);
           } else {
-            pieces[i] =
-                load_piece<How == Reading::Simple>(x, places[c], filter.depth, chunk * kChunk + i * 4);
+            pieces[i] = load_piece<How>(x, places[c], filter.depth, chunk * kChunk + i * 4);
           }
         }
         float sum = 0;
@@ -111,38 +106,37 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
   if (sends) emit(filter, results, ahead, out_row, part, total);
 }
 
-template <int Columns, Reading How>
+template <int Columns, Reading How, bool Normed>
 int launch(const Filter& filter, const Windows& windows, const Streams& streams, const ColumnNorm& norm,
            const Results& results, int columns, bool overlap, void* stream) {
   const int tasks = (filter.chunks() + kWarpChunks - 1) / kWarpChunks;
   int warps = tasks < kMostWarps ? tasks : kMostWarps;
   if (warps * kWarp < Columns * kRowGroup) warps = Columns * kRowGroup / kWarp;
-  const size_t shared =
-      How == Reading::Normed ? sizeof(float) * Columns * filter.chunks() * ChunkedColumn::kPitch : 0;
+  const size_t shared = Normed ? sizeof(float) * Columns * filter.chunks() * ChunkedColumn::kPitch : 0;
   if (shared > 0) {  // With `parts` it may be more than a kernel may take unasked.
-    const cudaError_t status = cudaFuncSetAttribute(narrow_kernel<Columns, How>,
+    const cudaError_t status = cudaFuncSetAttribute(narrow_kernel<Columns, How, Normed>,
                                                     cudaFuncAttributeMaxDynamicSharedMemorySize, shared);
     if (status != cudaSuccess) return static_cast<int>(status);
   }
   // Blocks beside the others remember for the next frame.
   const int remembered = streams.count * windows.remembered();
   const int blocks = filter.row_groups() + (remembered + kRememberedByBlock - 1) / kRememberedByBlock;
-  return Launch(blocks, warps * kWarp, shared, overlap, stream)(narrow_kernel<Columns, How>, filter, windows,
-                                                                streams, norm, results, columns);
+  return Launch(blocks, warps * kWarp, shared, overlap, stream)(narrow_kernel<Columns, How, Normed>, filter,
+                                                                windows, streams, norm, results, columns);
 }
 
-template <Reading How>
+template <Reading How, bool Normed>
 int launch_for(const Filter& filter, const Windows& windows, const Streams& streams, const ColumnNorm& norm,
                const Results& results, int columns, bool overlap, void* stream) {
   const auto run = [&](auto kernel) {
     return kernel(filter, windows, streams, norm, results, columns, overlap, stream);
   };
-  if (columns <= 1) return run(launch<1, How>);
-  if constexpr (How != Reading::Any) {  // Which is rare, and long.
-    if (columns <= 2) return run(launch<2, How>);
-    if (columns <= 4) return run(launch<4, How>);
+  if (columns <= 1) return run(launch<1, How, Normed>);
+  if constexpr (How == Reading::Ordered) {  // The others are rare, and long.
+    if (columns <= 2) return run(launch<2, How, Normed>);
+    if (columns <= 4) return run(launch<4, How, Normed>);
   }
-  return run(launch<8, How>);
+  return run(launch<8, How, Normed>);
 }
 
 }  // namespace
@@ -150,9 +144,18 @@ int launch_for(const Filter& filter, const Windows& windows, const Streams& stre
 int convolve_narrow(const Filter& filter, const Windows& windows, const Streams& streams,
                     const ColumnNorm& norm, const Results& results, bool overlap, void* stream) {
   const int columns = streams.count * windows.columns();
-  const auto launch = norm.weight != nullptr ? launch_for<Reading::Normed>
-                      : are_simple(windows)  ? launch_for<Reading::Simple>
-                                             : launch_for<Reading::Any>;
+  const auto launch = [&] {
+    if (norm.weight != nullptr) return launch_for<Reading::Ordered, true>;
+    switch (reading_of(windows)) {
+      case Reading::Ordered:
+        return launch_for<Reading::Ordered, false>;
+      case Reading::Pieces:
+        return launch_for<Reading::Pieces, false>;
+      case Reading::Any:
+        break;
+    }
+    return launch_for<Reading::Any, false>;
+  }();
   return launch(filter, windows, streams, norm, results, columns, overlap, stream);
 }
 
