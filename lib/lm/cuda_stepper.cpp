@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "cuda/embedding.h"
+#include "cuda/tokens/embedding.h"
 #include "moshi/moshi.h"
 #include "nn/memory.h"
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "cuda/choose.h"
 #include "cuda/graph.h"
+#include "cuda/tokens/choose.h"
 #include "lm/cuda_transformer.h"
 #include "lm/page_pool.h"
 #include "lm/stepper.h"

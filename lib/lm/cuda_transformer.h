@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "cuda/attention.h"
+#include "cuda/attention/attention.h"
+#include "cuda/attention/recent.h"
 #include "cuda/graph.h"
-#include "cuda/linear.h"
-#include "cuda/norm.h"
-#include "cuda/recent.h"
+#include "cuda/products/linear.h"
+#include "cuda/products/norm.h"
 #include "nn/transformer.h"
 
 namespace moshi::lm {

@@ -10,8 +10,8 @@
 #include <tuple>
 #include <vector>
 
-#include "cuda/philox.h"
-#include "cuda/sampling.h"
+#include "cuda/tokens/philox.h"
+#include "cuda/tokens/sampling.h"
 #include "moshi/moshi.h"
 
 namespace moshi::lm {

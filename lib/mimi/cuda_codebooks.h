@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "cuda/codebooks.h"
+#include "cuda/codec/codebooks.h"
 #include "mimi/quantizer.h"
 
 namespace moshi::mimi {

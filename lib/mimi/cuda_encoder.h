@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "cuda/codebooks.h"
+#include "cuda/codec/codebooks.h"
 #include "mimi/cuda_codebooks.h"
 #include "mimi/cuda_frames.h"
 #include "mimi/cuda_plan.h"

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "cuda/convolve.h"
+#include "cuda/codec/convolve.h"
 #include "cuda/graph.h"
 
 namespace moshi::mimi {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "cuda/codebooks.h"
-#include "cuda/ring_attention.h"
+#include "cuda/codec/codebooks.h"
+#include "cuda/codec/ring_attention.h"
 #include "nn/tiles.h"
 
 namespace moshi::mimi {

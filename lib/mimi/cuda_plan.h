@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "checkpoint/config.h"
-#include "cuda/convolve.h"
+#include "cuda/codec/convolve.h"
 #include "cuda/graph.h"
 #include "mimi/seanet.h"
 #include "nn/conv.h"

@@ -10,7 +10,7 @@ namespace {
 constexpr double kLargest = 127;
 
 /// Integers in [-127, 127] and what they are multiplied with, as the kernels make them
-/// (lib/cuda/stored.cuh).
+/// (lib/cuda/attention/stored.cuh).
 std::pair<at::Tensor, at::Tensor> quantized_vectors(const at::Tensor& x) {
   const at::Tensor values = x.to(at::kFloat);
   const at::Tensor largest = std::get<0>(values.abs().max(-1, /*keepdim=*/true));

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/convolve.h"
+#include "cuda/codec/convolve.h"
 #include "cuda/tiles.h"
 
 namespace moshi::nn {

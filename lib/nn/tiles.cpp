@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "cuda/convolve.h"
+#include "cuda/codec/convolve.h"
 #include "cuda/tiles.h"
 
 namespace moshi::nn {

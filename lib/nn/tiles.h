@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Between matrices as rows and what CUDA kernels multiply: tiles (cuda/tiles.h) and chunks (cuda/convolve.h).
+// Between matrices as rows and what CUDA kernels multiply: tiles (cuda/tiles.h) and chunks
+// (cuda/codec/convolve.h).
 #pragma once
 
 #include <ATen/ATen.h>

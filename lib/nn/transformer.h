@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "checkpoint/config.h"
-#include "cuda/attention.h"
+#include "cuda/attention/attention.h"
 #include "nn/kv_ring.h"
 #include "nn/layers.h"
 #include "nn/linear.h"

@@ -21,7 +21,7 @@
 #include "cuda/bandwidth.h"
 #include "cuda/devices.h"
 #include "cuda/graph.h"
-#include "cuda/sampling.h"
+#include "cuda/tokens/sampling.h"
 #endif
 
 namespace moshi {

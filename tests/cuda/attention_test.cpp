@@ -1,5 +1,5 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "cuda/attention.h"
+#include "cuda/attention/attention.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "cuda/convolve.h"
+#include "cuda/codec/convolve.h"
 #include "kernels.h"
 
 namespace moshi::cuda {

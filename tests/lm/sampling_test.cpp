@@ -7,7 +7,7 @@
 #include <map>
 #include <vector>
 
-#include "cuda/philox.h"
+#include "cuda/tokens/philox.h"
 
 namespace moshi::lm {
 namespace {
