@@ -6,11 +6,25 @@
 namespace moshi::lm {
 namespace {
 
-/// A chunk is this large, or kChunkPages pages where these are less.
+/// A chunk has at least this many bytes, or kChunkPages pages where these are less.
 constexpr int64_t kChunkBytes = int64_t{32} << 20;
 constexpr int64_t kChunkPages = 64;
+/// A CUDA device's memory comes in multiples of this.
+constexpr int64_t kGranularity = int64_t{2} << 20;
 /// Free pages that are made ready ahead of need.
 constexpr int64_t kReadyBytes = int64_t{128} << 20;
+
+/// Pages of a chunk: as few as lose little of the memory that it takes.
+int64_t pages_of_chunk(int64_t page_bytes) {
+  int64_t pages = std::clamp<int64_t>(kChunkBytes / page_bytes, 1, kChunkPages);
+  const auto loses_much = [&] {
+    const int64_t bytes = pages * page_bytes;
+    const int64_t lost = (kGranularity - bytes % kGranularity) % kGranularity;
+    return lost > bytes / 64;
+  };
+  while (pages < kChunkPages && loses_much()) ++pages;
+  return pages;
+}
 
 }  // namespace
 
@@ -24,7 +38,7 @@ void PagePool::allocate(int64_t pages) {
 void PagePool::reserve(int64_t pages) {
   const int64_t missing = pages - static_cast<int64_t>(free_.size());
   if (missing <= 0 || full_) return;
-  const int64_t chunk = std::clamp<int64_t>(kChunkBytes / page_bytes_, 1, kChunkPages);
+  const int64_t chunk = pages_of_chunk(page_bytes_);
   try {
     allocate((missing + chunk - 1) / chunk * chunk);
   } catch (const c10::OutOfMemoryError&) {

@@ -140,7 +140,7 @@ struct Stage {
     if (lane / kLanes == entry % kAtOnce) {
       pieces[entry / kAtOnce][lane] = *reinterpret_cast<const uint4*>(values + lane % kLanes * kValues);
     }
-    if (kScaled && lane == 0) scales[entry] = scale;
+    if (kScaled && lane == entry / 4) scales[entry] = scale;  // Who has copied there before.
   }
 
   /// The entry whose score a lane has: lane i of those that share entries has the i-th.
