@@ -127,10 +127,16 @@ struct Caller {
 /// Milliseconds of frames, thread-safe.
 class Latencies {
  public:
-  void add(Clock::duration duration) {
+  void add(Clock::time_point start, Clock::time_point end) {
     const std::lock_guard lock(mutex_);
-    all_.push_back(std::chrono::duration<float, std::milli>(duration).count());
+    all_.push_back(std::chrono::duration<float, std::milli>(end - start).count());
+    if (end - start > longest_) {
+      longest_ = end - start;
+      end_of_longest_ = end;
+    }
   }
+  /// When the longest ended.
+  [[nodiscard]] Clock::time_point end_of_longest() const { return end_of_longest_; }
   [[nodiscard]] float quantile(double fraction) {
     std::sort(all_.begin(), all_.end());
     return all_.empty() ? 0 : all_[static_cast<size_t>(fraction * static_cast<double>(all_.size() - 1))];
@@ -140,6 +146,8 @@ class Latencies {
  private:
   std::mutex mutex_;
   std::vector<float> all_;
+  Clock::duration longest_{};
+  Clock::time_point end_of_longest_;
 };
 
 /// Resident memory of this process in bytes.
@@ -208,7 +216,7 @@ class Soak : public testing::Test {
       pause();
       const auto start = Clock::now();
       caller.frame(script, context->codec().cardinality, result);
-      latencies.add(Clock::now() - start);
+      latencies.add(start, Clock::now());
     }
     return result;
   }
@@ -272,7 +280,8 @@ TEST_F(Soak, EveryCallerHearsWhatItWouldHearAlone) {
             << grown / 1024 << " KiB, the device's by " << device_grown / 1024 << " KiB\n"
             << "frames, ms: live median " << live.quantile(0.5) << ", 99 % " << live.quantile(0.99)
             << ", longest " << live.quantile(1) << "; offline " << offline.quantile(0.5) << ", "
-            << offline.quantile(0.99) << ", " << offline.quantile(1) << '\n';
+            << offline.quantile(0.99) << ", " << offline.quantile(1) << "; the longest live one after "
+            << std::chrono::duration<double>(live.end_of_longest() - start).count() << " s\n";
   EXPECT_LT(grown, 64 << 20);
   EXPECT_EQ(after.device_allocations, before.device_allocations);
   EXPECT_EQ(after.graph_captures, before.graph_captures);
