@@ -150,6 +150,9 @@ bool Pipeline::handle(GstMessage* message, Progress& progress) {
       progress.clear();
       print_warnings();
       return false;
+    case GST_MESSAGE_LATENCY:
+      gst_bin_recalculate_latency(GST_BIN(pipeline_.get()));
+      return false;
     case GST_MESSAGE_WARNING: {
       GError* raw_error = nullptr;
       gst_message_parse_warning(message, &raw_error, nullptr);
@@ -181,9 +184,9 @@ void Pipeline::show_position(Progress& progress) const {
 void Pipeline::run(Progress& progress, bool live) {
   const InterruptGuard guard;
   const GstHandle<GstBus> bus(gst_element_get_bus(pipeline_.get()));
-  const auto types =
-      static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS |
-                                  GST_MESSAGE_PROGRESS | GST_MESSAGE_ASYNC_DONE | GST_MESSAGE_APPLICATION);
+  const auto types = static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS |
+                                                 GST_MESSAGE_PROGRESS | GST_MESSAGE_ASYNC_DONE |
+                                                 GST_MESSAGE_APPLICATION | GST_MESSAGE_LATENCY);
   gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
   bool ending = false;
   for (;;) {

@@ -19,6 +19,7 @@ struct TalkOptions : CommonOptions, SamplingOptions {
   std::string output;
   std::string transcript;
   std::string picture;
+  bool allow_slow = false;
   [[nodiscard]] bool live() const { return input.empty(); }
 };
 
@@ -52,6 +53,7 @@ GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, u
   set_property(model, "kv-precision", options.kv_precision);
   set_property(model, "greedy", options.greedy ? "true" : "false");
   set_property(model, "seed", std::to_string(seed));
+  set_property(model, "allow-slow", options.allow_slow ? "true" : "false");
   if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));
   if (!options.conditions.empty())
     set_property(model, "conditions", conditions_text(parse_conditions(options.conditions)));
@@ -183,6 +185,8 @@ void add_talk(CLI::App& app) {
                    "File for both sides' waveforms with the words under them, as SVG; IN's words come from a "
                    "transcript of its name (question.wav: question.jsonl)")
       ->type_name("FILE");
+  command->add_flag("--allow-slow", options->allow_slow,
+                    "Talk to the microphone even where a frame takes longer than it lasts, with gaps");
   add_sampling_options(*command, *options);
   add_common_options(*command, *options);
   command->footer(

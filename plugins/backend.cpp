@@ -18,10 +18,14 @@ std::string field(const GstStructure* structure, const char* name) {
 
 }  // namespace
 
-Backend::Backend(GstElement* element, unsigned latency_ms, SetLatency set_latency)
-    : element_(element), set_latency_(std::move(set_latency)), latency_ms_(latency_ms), loader_(element) {}
+Backend::Backend(GstElement* element, Part part, SetLatency set_latency)
+    : element_(element),
+      part_(part),
+      set_latency_(std::move(set_latency)),
+      budget_(part.assumed_ms),
+      loader_(element) {}
 
-void Backend::install_properties(GObjectClass* object_class, unsigned latency_ms) {
+void Backend::install_properties(GObjectClass* object_class) {
   const auto flags = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_property(
       object_class, PROP_MODEL,
@@ -46,10 +50,11 @@ void Backend::install_properties(GObjectClass* object_class, unsigned latency_ms
                        flags));
   g_object_class_install_property(
       object_class, PROP_LATENCY,
-      g_param_spec_uint("latency", "Latency budget",
-                        "Time in milliseconds a frame may take here; part of the latency of live pipelines, "
-                        "later frames are reported",
-                        0, 60000, latency_ms, static_cast<GParamFlags>(flags | GST_PARAM_MUTABLE_PLAYING)));
+      g_param_spec_int("latency", "Latency budget",
+                       "Time in milliseconds a frame may take here; part of the latency of live pipelines, "
+                       "later frames are reported; -1: as long as frames are found to take",
+                       Budget::automatic, 60000, Budget::automatic,
+                       static_cast<GParamFlags>(flags | GST_PARAM_MUTABLE_PLAYING)));
   g_object_class_install_property(
       object_class, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics", "Counters and step times since the element went to PAUSED",
@@ -81,7 +86,7 @@ bool Backend::set_property(guint id, const GValue* value) {
       return true;
     }
     case PROP_LATENCY:
-      latency_ms_ = g_value_get_uint(value);
+      budget_.set(g_value_get_int(value));
       set_latency_(budget());
       return true;
     default:
@@ -112,17 +117,25 @@ bool Backend::get_property(guint id, GValue* value) const {
       return true;
     }
     case PROP_LATENCY:
-      g_value_set_uint(value, latency_ms_);
+      g_value_set_int(value, budget_.property());
       return true;
-    case PROP_STATS: {
-      const GstElementFactory* factory = gst_element_get_factory(element_);
-      const std::string name = std::string("application/x-") + GST_OBJECT_NAME(factory) + "-stats";
-      g_value_take_boxed(value, figures_.structure(name.c_str(), latency_ms_));
+    case PROP_STATS:
+      g_value_take_boxed(value, stats());
       return true;
-    }
     default:
       return false;
   }
+}
+
+GstStructure* Backend::stats() const {
+  const GstElementFactory* factory = gst_element_get_factory(element_);
+  const std::string name = std::string("application/x-") + GST_OBJECT_NAME(factory) + "-stats";
+  GstStructure* stats = figures_.structure(name.c_str(), budget_.milliseconds());
+  const auto context = find_context();
+  const moshi::ContextStats frames = context ? context->stats() : moshi::ContextStats{};
+  gst_structure_set(stats, "frame-ms-p50", G_TYPE_DOUBLE, frames.frame_ms_p50, "frame-ms-p99", G_TYPE_DOUBLE,
+                    frames.frame_ms_p99, "callers", G_TYPE_INT, frames.callers, nullptr);
+  return stats;
 }
 
 void Backend::set_context(GstContext* context) {
@@ -193,14 +206,28 @@ void Backend::rearm() {
 
 GstFlowReturn Backend::wait_loaded() { return loader_.wait(); }
 
-void Backend::attach(Figures::SessionStats session) {
-  figures_.set_context(context_->stats());
+void Backend::attach(Figures::SessionStats session, unsigned delay_ms) {
+  const moshi::ContextStats stats = context_->stats();
+  figures_.set_context(stats);
   figures_.attach(std::move(session));
+  if (const double measured = stats.*part_.p99; measured > 0) declare(measured + delay_ms);
+}
+
+void Backend::declare(double p99_ms) {
+  if (!budget_.measure(p99_ms)) return;
+  GST_INFO_OBJECT(element_, "frames take %.1f ms (p99), latency %u ms", p99_ms, budget_.milliseconds());
+  set_latency_(budget());
+}
+
+// Every two seconds or so.
+void Backend::follow_steps() {
+  if (++live_frames_ % 25 == 0) declare(figures_.steps().step_ms_p99);
 }
 
 void Backend::start() {
   figures_.reset();
   reported_late_ = 0;
+  live_frames_ = 0;
   rearm();
 }
 
@@ -214,6 +241,7 @@ void Backend::note_latency(GstQuery* query) {
 
 void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration) {
   if (!live_) return;
+  follow_steps();
   const GstClockTime running = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts);
   GstClock* clock = gst_element_get_clock(element_);
   if (clock == nullptr) return;
@@ -232,8 +260,9 @@ void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTi
       element_, CORE, CLOCK,
       ("frames are up to %" G_GUINT64_FORMAT
        " ms late: use a faster device or a smaller model, or raise `latency` (now %u ms)",
-       late_ms, latency_ms_.load()),
-      (nullptr), ("late-ms", G_TYPE_UINT64, late_ms, "latency-ms", G_TYPE_UINT, latency_ms_.load(), nullptr));
+       late_ms, budget_.milliseconds()),
+      (nullptr),
+      ("late-ms", G_TYPE_UINT64, late_ms, "latency-ms", G_TYPE_UINT, budget_.milliseconds(), nullptr));
   post_qos(segment, pts, duration, late);
 }
 

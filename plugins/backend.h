@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "budget.h"
 #include "figures.h"
 #include "loader.h"
 
@@ -40,10 +41,16 @@ class Backend {
   /// Tells the base class the element's latency in nanoseconds; it posts the LATENCY message.
   using SetLatency = std::function<void(GstClockTime budget)>;
 
-  Backend(GstElement* element, unsigned latency_ms, SetLatency set_latency);
+  /// What an element's part of a frame takes: until it is measured, and where a context's figures say it.
+  struct Part {
+    unsigned assumed_ms;
+    double moshi::ContextStats::*p99;
+  };
 
-  /// Installs the common properties; `latency_ms` is the default time budget.
-  static void install_properties(GObjectClass* object_class, unsigned latency_ms);
+  Backend(GstElement* element, Part part, SetLatency set_latency);
+
+  /// Installs the common properties.
+  static void install_properties(GObjectClass* object_class);
   /// Both return false for an id that is not a common one.
   bool set_property(guint id, const GValue* value);
   bool get_property(guint id, GValue* value) const;
@@ -66,17 +73,20 @@ class Backend {
   /// The same for threads that do not belong to the stream; null when closed.
   [[nodiscard]] std::shared_ptr<moshi::ExecutionContext> find_context() const;
   [[nodiscard]] const moshi::Cancellation* cancellation() const { return &cancellation_; }
-  [[nodiscard]] GstClockTime budget() const { return latency_ms_ * GST_MSECOND; }
+  /// The time a frame may take here, which is the element's latency.
+  [[nodiscard]] GstClockTime budget() const { return budget_.time(); }
   Figures& figures() { return figures_; }
 
-  /// A session is open: its figures are reported from now on.
-  void attach(Figures::SessionStats session);
+  /// A session is open, whose frames take `delay_ms` longer than the context says: its figures are reported
+  /// from now on.
+  void attach(Figures::SessionStats session, unsigned delay_ms = 0);
 
   /// Remembers what a LATENCY query says of the way from the source to the element's output.
   void note_latency(GstQuery* query);
   [[nodiscard]] bool live() const { return live_; }
   /// Called with each output frame of a live stream: counts the late ones, and once per new maximum
-  /// (a tenth more than the last one reported) posts a warning and a QOS message.
+  /// (a tenth more than the last one reported) posts a warning and a QOS message. Declares another latency
+  /// where frames have come to take another time.
   void check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration);
   /// Posts a QOS message about a frame that is `jitter` late or dropped.
   void post_qos(const GstSegment& segment, GstClockTime pts, GstClockTime duration, GstClockTimeDiff jitter);
@@ -85,8 +95,12 @@ class Backend {
 
  private:
   [[nodiscard]] moshi::ContextOptions options() const;
+  [[nodiscard]] GstStructure* stats() const;
+  void declare(double p99_ms);
+  void follow_steps();
 
   GstElement* element_;
+  Part part_;
   SetLatency set_latency_;
   // Settings, under the object lock.
   std::string model_;
@@ -95,7 +109,7 @@ class Backend {
   std::string context_id_;
   int threads_ = 1;
   moshi::ContextOptions injected_;
-  std::atomic<unsigned> latency_ms_;
+  Budget budget_;
 
   std::shared_ptr<moshi::ExecutionContext> context_;  // Changed under the object lock.
   Loader loader_;
@@ -104,6 +118,7 @@ class Backend {
   std::atomic<bool> live_ = false;
   std::atomic<GstClockTime> total_latency_ = 0;
   GstClockTimeDiff reported_late_ = 0;
+  unsigned live_frames_ = 0;  // Since start().
 };
 
 /// Whether the stream arriving at `sinkpad` is live, and its least latency.

@@ -25,6 +25,11 @@ void Figures::detach() {
   session_ = nullptr;
 }
 
+moshi::SessionStats Figures::steps() const {
+  const std::lock_guard lock(mutex_);
+  return session_ ? session_() : last_;
+}
+
 void Figures::set_context(const moshi::ContextStats& context) {
   const std::lock_guard lock(mutex_);
   device_ = context.device;

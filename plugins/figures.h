@@ -35,6 +35,8 @@ class Figures {
   void attach(SessionStats session);
   /// Keeps the last step times and lets go of the session.
   void detach();
+  /// Step times now, or the last ones.
+  [[nodiscard]] moshi::SessionStats steps() const;
   void set_context(const moshi::ContextStats& context);
   /// The property's structure (transfer full).
   [[nodiscard]] GstStructure* structure(const char* name, unsigned latency_ms) const;

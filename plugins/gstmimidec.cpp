@@ -46,7 +46,7 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     GST_STATIC_CAPS("audio/x-raw, format = (string) F32LE, layout = (string) interleaved, "
                     "rate = (int) [ 1, MAX ], channels = (int) 1"));
 
-#define DEFAULT_LATENCY_MS 20
+#define ASSUMED_LATENCY_MS 20  // Until it is measured.
 #define DEFAULT_CODEBOOKS 0
 
 // Lost frames that the decoder fills from the last codes, fading; what follows is silence.
@@ -82,9 +82,10 @@ GST_ELEMENT_REGISTER_DEFINE(mimidec, "mimidec", GST_RANK_NONE, gst_mimi_dec_get_
 #define PRIV(object) (GST_MIMI_DEC(object)->priv)
 
 GstMimiDecPrivate::GstMimiDecPrivate(GstMimiDec* self)
-    : backend(GST_ELEMENT(self), DEFAULT_LATENCY_MS, [self](GstClockTime budget) {
-        gst_audio_decoder_set_latency(GST_AUDIO_DECODER(self), budget, budget);
-      }) {}
+    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::decode_ms_p99},
+              [self](GstClockTime budget) {
+                gst_audio_decoder_set_latency(GST_AUDIO_DECODER(self), budget, budget);
+              }) {}
 
 static void forget_stream(GstMimiDecPrivate* priv) {
   priv->timeline.reset(priv->backend.context().codec().sample_rate);
@@ -396,7 +397,7 @@ static void gst_mimi_dec_class_init(GstMimiDecClass* klass) {
                                         "Decodes codes of the Mimi neural codec to speech",
                                         "the gst-moshi authors");
 
-  gstmoshi::Backend::install_properties(object_class, DEFAULT_LATENCY_MS);
+  gstmoshi::Backend::install_properties(object_class);
   g_object_class_install_property(
       object_class, PROP_CODEBOOKS,
       g_param_spec_int(

@@ -50,7 +50,7 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(MIMI_CAPS));
 
-#define DEFAULT_LATENCY_MS 20
+#define ASSUMED_LATENCY_MS 20  // Until it is measured.
 #define DEFAULT_CODEBOOKS 0
 #define DEFAULT_MAX_GAP (2 * GST_SECOND)
 
@@ -84,7 +84,7 @@ static void set_latency(GstMimiEnc* self, GstClockTime budget) {
 }
 
 GstMimiEncPrivate::GstMimiEncPrivate(GstMimiEnc* self)
-    : backend(GST_ELEMENT(self), DEFAULT_LATENCY_MS,
+    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::encode_ms_p99},
               [self](GstClockTime budget) { set_latency(self, budget); }),
       input(GST_AUDIO_ENCODER(self), backend) {}
 
@@ -403,7 +403,7 @@ static void gst_mimi_enc_class_init(GstMimiEncClass* klass) {
                                         "Encodes speech to codes with the Mimi neural codec",
                                         "the gst-moshi authors");
 
-  gstmoshi::Backend::install_properties(object_class, DEFAULT_LATENCY_MS);
+  gstmoshi::Backend::install_properties(object_class);
   g_object_class_install_property(
       object_class, PROP_CODEBOOKS,
       g_param_spec_int(

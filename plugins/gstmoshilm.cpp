@@ -15,7 +15,9 @@
  * a conversation give no output.
  *
  * In a live pipeline a conversation goes on when its input does not: the model hears silence. Frames that
- * have to wait are handled as #GstMoshiLm:late-policy says; files always wait.
+ * have to wait are handled as #GstMoshiLm:late-policy says; files always wait. The model is timed before its
+ * first live conversation; where it cannot keep up, such conversations are refused unless
+ * #GstMoshiLm:allow-slow is set.
  *
  * The custom serialized event `moshi-end-of-input` tells a translating model (Hibiki) that the speech has
  * ended; the element ends the stream when the translation is complete.
@@ -54,7 +56,7 @@ static GstStaticPadTemplate src_template =
 static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE(
     "text_src", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS("text/x-raw, format = (string) utf8"));
 
-#define DEFAULT_LATENCY_MS 40
+#define ASSUMED_LATENCY_MS 40  // Until it is measured.
 
 struct GstMoshiLmPrivate {
   GstMoshiLmPrivate(GstMoshiLm* self, GstPad* sink, GstPad* src);
@@ -77,7 +79,7 @@ GST_ELEMENT_REGISTER_DEFINE(moshilm, "moshilm", GST_RANK_NONE, gst_moshi_lm_get_
 GstMoshiLmPrivate::GstMoshiLmPrivate(GstMoshiLm* self, GstPad* sink, GstPad* src)
     : sinkpad(sink),
       srcpad(src),
-      backend(GST_ELEMENT(self), DEFAULT_LATENCY_MS,
+      backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::step_ms_p99},
               [self](GstClockTime) {
                 gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
               }),
@@ -328,7 +330,7 @@ static void gst_moshi_lm_class_init(GstMoshiLmClass* klass) {
       element_class, "Moshi language model", "Filter/Audio",
       "Answers speech with speech, as codes of the Mimi codec, and with text", "the gst-moshi authors");
 
-  gstmoshi::Backend::install_properties(object_class, DEFAULT_LATENCY_MS);
+  gstmoshi::Backend::install_properties(object_class);
   gstmoshi::LmProperties::install(object_class);
 
   GST_DEBUG_CATEGORY_INIT(moshilm_debug, "moshilm", 0, "Moshi language model");

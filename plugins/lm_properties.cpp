@@ -21,6 +21,8 @@ enum : guint {
   PROP_LATE_POLICY,
   PROP_MAX_BACKLOG,
   PROP_MAX_SESSIONS,
+  PROP_ALLOW_SLOW,
+  PROP_STEP_DELAY,
 };
 
 constexpr auto flags_null = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
@@ -95,6 +97,14 @@ void LmProperties::install(GObjectClass* object_class) {
           "max-sessions", "Most sessions",
           "Conversations the model is made ready for; 0: what memory allows. Takes effect in NULL", 0,
           G_MAXINT, 0, flags_null));
+  add(PROP_ALLOW_SLOW,
+      g_param_spec_boolean("allow-slow", "Allow slow",
+                           "Hold live conversations even where a frame takes longer than it lasts, with gaps",
+                           FALSE, flags_ready));
+  add(PROP_STEP_DELAY,
+      g_param_spec_uint("step-delay", "Step delay",
+                        "Milliseconds each step takes longer: to test what happens on a slower device", 0,
+                        60000, 0, flags_ready));
 }
 
 bool LmProperties::set(guint id, const GValue* value) {
@@ -142,6 +152,12 @@ bool LmProperties::set(guint id, const GValue* value) {
       return true;
     case PROP_MAX_SESSIONS:
       max_sessions_ = g_value_get_int(value);
+      return true;
+    case PROP_ALLOW_SLOW:
+      allow_slow_ = g_value_get_boolean(value) != FALSE;
+      return true;
+    case PROP_STEP_DELAY:
+      step_delay_ = g_value_get_uint(value);
       return true;
     default:
       return false;
@@ -193,6 +209,12 @@ bool LmProperties::get(guint id, GValue* value) const {
     case PROP_MAX_SESSIONS:
       g_value_set_int(value, max_sessions_);
       return true;
+    case PROP_ALLOW_SLOW:
+      g_value_set_boolean(value, static_cast<gboolean>(allow_slow_));
+      return true;
+    case PROP_STEP_DELAY:
+      g_value_set_uint(value, step_delay_);
+      return true;
     default:
       return false;
   }
@@ -237,6 +259,8 @@ LmSettings LmProperties::settings(const moshi::LmInfo& lm) const {
   sampling.seed = seed_;
   settings.conditions = conditions();
   settings.first_frame = first_frame_;
+  settings.allow_slow = allow_slow_;
+  settings.step_delay = step_delay_;
   return settings;
 }
 

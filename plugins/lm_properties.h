@@ -48,6 +48,8 @@ class LmProperties {
   LatePolicy late_policy_ = LatePolicy::CatchUp;
   guint max_backlog_ = 12;
   int max_sessions_ = 0;
+  bool allow_slow_ = false;
+  guint step_delay_ = 0;
 };
 
 }  // namespace gstmoshi

@@ -5,6 +5,8 @@
 
 #include "elements.h"
 #include "guarded.h"
+#include "real_time.h"
+#include "slow_session.h"
 
 GST_DEBUG_CATEGORY_EXTERN(moshilm_debug);
 #define GST_CAT_DEFAULT moshilm_debug
@@ -201,14 +203,14 @@ GstFlowReturn LmWorker::open_conversation() {
   if (live_) {
     silence_ = silence_codes(context, lm.user_codebooks, backend_.cancellation());
     queue_.set_silence(silence_);
+    check_real_time(context, settings.step_delay, settings.allow_slow, backend_.cancellation());
   }
-  std::shared_ptr<moshi::LmSession> session =
-      context.open_lm({settings.sampling, settings.conditions, live_});
-  backend_.attach([session] { return session->stats(); });
+  auto opened = context.open_lm({settings.sampling, settings.conditions, live_});
+  const auto session = std::make_shared<SlowSession>(std::move(opened), settings.step_delay);
+  backend_.attach([session] { return session->stats(); }, settings.step_delay);
   GST_INFO_OBJECT(element_, "conversation with seed %" G_GUINT64_FORMAT ", %s", session->seed(),
                   live_ ? "live" : "offline");
-  conversation_ =
-      std::make_unique<Conversation>(std::move(session), lm, settings.first_frame == FirstFrame::Repeat);
+  conversation_ = std::make_unique<Conversation>(session, lm, settings.first_frame == FirstFrame::Repeat);
   return GST_FLOW_OK;
 }
 

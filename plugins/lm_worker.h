@@ -23,6 +23,8 @@ struct LmSettings {
   moshi::Sampling sampling;
   moshi::Conditions conditions;
   FirstFrame first_frame = FirstFrame::Repeat;
+  bool allow_slow = false;
+  unsigned step_delay = 0;  // Milliseconds.
 };
 
 /// moshilm's work between its sink pad and its source pads. The sink pad's functions call the upper half;

@@ -23,6 +23,8 @@ namespace {
 
 /// How long a live frame waits for the other active sessions at most.
 constexpr std::chrono::milliseconds kBatchWindow{4};
+/// More callers at a time would take memory that conversations may need.
+constexpr int kMostCallersMeasured = 8;
 /// Seed of `random_weights`.
 constexpr uint64_t kRandomWeightsSeed = 20240918;
 
@@ -285,6 +287,11 @@ ForwardResult Context::forward(std::span<const int64_t> codes, int batch, int st
   return result;
 }
 
+void Context::measure_frame(const Cancellation* cancel) {
+  const int most = device_.is_cpu() ? 1 : kMostCallersMeasured;
+  frame_measure_.run([&] { frame_figures_ = time_frames(*this, most, cancel); }, cancel);
+}
+
 std::string Context::token_text(int32_t token) const {
   if (!tokenizer_load_.done() || token == lm_info_.text_padding_id || token == lm_info_.text_end_padding_id) {
     return "";
@@ -311,6 +318,14 @@ ContextStats Context::stats() const {
     stats.graphs = figures.graphs;
     stats.overflows = figures.overflows;
     stats.kv_bytes = figures.kv_bytes;
+  }
+  if (frame_measure_.done()) {
+    stats.frame_ms_p50 = frame_figures_.frame.step_ms_p50;
+    stats.frame_ms_p99 = frame_figures_.frame.step_ms_p99;
+    stats.encode_ms_p99 = frame_figures_.encode.step_ms_p99;
+    stats.step_ms_p99 = frame_figures_.step.step_ms_p99;
+    stats.decode_ms_p99 = frame_figures_.decode.step_ms_p99;
+    stats.callers = frame_figures_.callers;
   }
   stats.memory_used_bytes = used_memory(device_);
   stats.graph_captures = graph_captures();

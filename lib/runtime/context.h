@@ -18,6 +18,7 @@
 #include "mimi/streams.h"
 #include "moshi/moshi.h"
 #include "runtime/engine.h"
+#include "runtime/frame_times.h"
 #include "runtime/load_once.h"
 #include "runtime/slots.h"
 #include "text/tokenizer.h"
@@ -68,6 +69,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   std::unique_ptr<EncoderSession> open_encoder(int codebooks) override;
   std::unique_ptr<DecoderSession> open_decoder(int codebooks) override;
   std::unique_ptr<LmSession> open_lm(const LmSessionOptions& options) override;
+  void measure_frame(const Cancellation* cancel) override;
   [[nodiscard]] std::shared_ptr<void> hold() override { return engine_.hold(); }
   ForwardResult forward(std::span<const int64_t> codes, int batch, int steps, bool streaming) override;
   [[nodiscard]] std::string token_text(int32_t token) const override;
@@ -136,10 +138,12 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   LoadOnce codec_load_;
   LoadOnce lm_load_;
   LoadOnce tokenizer_load_;
+  LoadOnce frame_measure_;
   std::unique_ptr<CodecPart> codec_;
   std::unique_ptr<LmPart> lm_;
   std::optional<text::Tokenizer> tokenizer_;
-  Engine engine_;  ///< Last: its thread stops before the parts go.
+  FrameFigures frame_figures_;  ///< Once frame_measure_ is done.
+  Engine engine_;               ///< Last: its thread stops before the parts go.
 };
 
 }  // namespace moshi::runtime

@@ -227,9 +227,10 @@ TEST_F(MimiEnc, StatsHaveAllFields) {
   g_object_get(rig.element(), "stats", &raw, nullptr);
   const StructurePtr stats(raw);
   EXPECT_STREQ(gst_structure_get_name(stats.get()), "application/x-mimienc-stats");
-  for (const char* name : {"frames-in", "frames-out", "frames-dropped", "frames-concealed", "frames-late",
-                           "resyncs", "backlog", "step-ms-p50", "step-ms-p99", "step-ms-max", "batch-mean",
-                           "latency-ms", "device", "precision", "graphs"}) {
+  for (const char* name :
+       {"frames-in", "frames-out", "frames-dropped", "frames-concealed", "frames-late", "resyncs", "backlog",
+        "step-ms-p50", "step-ms-p99", "step-ms-max", "batch-mean", "latency-ms", "device", "precision",
+        "graphs", "frame-ms-p50", "frame-ms-p99", "callers"}) {
     EXPECT_TRUE(gst_structure_has_field(stats.get(), name)) << name;
   }
   gdouble p99 = 0;

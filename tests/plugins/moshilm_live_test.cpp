@@ -67,6 +67,7 @@ TEST_F(Live, SlowEncodersFramesAreLateNotLost) {
   Rig rig("moshilm", code_caps());
   rig.go_live(upstream);
   const GstClockTime delay = upstream + 70 * GST_MSECOND;
+  g_object_set(rig.element(), "latency", 40, nullptr);
   for (guint64 i = 0; i < 50; ++i) {
     rig.set_time(i * frame_time + delay);
     push_frame(rig, i, static_cast<uint16_t>(i));

@@ -74,8 +74,8 @@ EventPtr Rig::pull_event(GstEventType type) {
   }
 }
 
-MessagePtr Rig::message(GstMessageType type) {
-  return MessagePtr(gst_bus_timed_pop_filtered(bus_.get(), 20 * GST_SECOND, type));
+MessagePtr Rig::message(GstMessageType type, GstClockTime timeout) {
+  return MessagePtr(gst_bus_timed_pop_filtered(bus_.get(), timeout, type));
 }
 
 bool Rig::has_message(GstMessageType type) {
@@ -88,6 +88,24 @@ guint64 Rig::stat(const char* name) {
   const StructurePtr stats(raw);
   guint64 value = 0;
   EXPECT_TRUE(gst_structure_get_uint64(stats.get(), name, &value)) << name;
+  return value;
+}
+
+gdouble Rig::number(const char* name) {
+  GstStructure* raw = nullptr;
+  g_object_get(element(), "stats", &raw, nullptr);
+  const StructurePtr stats(raw);
+  gdouble value = 0;
+  EXPECT_TRUE(gst_structure_get_double(stats.get(), name, &value)) << name;
+  return value;
+}
+
+guint Rig::declared_ms() {
+  GstStructure* raw = nullptr;
+  g_object_get(element(), "stats", &raw, nullptr);
+  const StructurePtr stats(raw);
+  guint value = 0;
+  EXPECT_TRUE(gst_structure_get_uint(stats.get(), "latency-ms", &value));
   return value;
 }
 

@@ -67,10 +67,13 @@ class Rig {
   /// The next event of a type, skipping others; waits for it.
   EventPtr pull_event(GstEventType type);
   /// The next message of a type; waits for it.
-  MessagePtr message(GstMessageType type);
+  MessagePtr message(GstMessageType type, GstClockTime timeout = 20 * GST_SECOND);
   /// Whether such a message has been posted.
   bool has_message(GstMessageType type);
   guint64 stat(const char* name);
+  gdouble number(const char* name);
+  /// The latency it declares, in milliseconds.
+  guint declared_ms();
   void seek_flush();
 
  private:

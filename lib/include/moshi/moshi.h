@@ -258,6 +258,14 @@ struct ContextStats {
   uint64_t spare_bytes = 0;         ///< Taken from the device, and not in use.
   uint64_t device_allocations = 0;  ///< Device memory segments taken since the context was created.
   uint64_t graph_captures = 0;      ///< CUDA graphs this process has made.
+  // Milliseconds as measure_frame() found them, 0 before: of one caller's frame (encode, LM step, decode)...
+  double frame_ms_p50 = 0;
+  double frame_ms_p99 = 0;
+  double encode_ms_p99 = 0;  ///< ... and of its parts.
+  double step_ms_p99 = 0;
+  double decode_ms_p99 = 0;
+  /// Callers whose frames it found to be ready within a frame's time (p99); more may be.
+  int callers = 0;
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that
@@ -288,6 +296,12 @@ class ExecutionContext {
   virtual std::unique_ptr<EncoderSession> open_encoder(int codebooks = 0) = 0;
   virtual std::unique_ptr<DecoderSession> open_decoder(int codebooks = 0) = 0;
   virtual std::unique_ptr<LmSession> open_lm(const LmSessionOptions& options) = 0;
+
+  /// Times whole frames of a conversation that begins, through throw-away sessions like those callers use,
+  /// for stats(): once, later callers get the same figures. Needs codec and language model loaded. Takes 10
+  /// frames or half a second, up to two seconds where the figures lie about a frame's time. On CUDA devices
+  /// also frames of 2, 4 and 8 callers at a time, while this time lasts and `max_sessions` allows.
+  virtual void measure_frame(const Cancellation* cancel = nullptr) = 0;
 
   /// While the returned object lives the engine starts nothing: frames submitted by the caller
   /// meanwhile run as one batch afterwards.

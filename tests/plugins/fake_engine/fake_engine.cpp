@@ -2,6 +2,7 @@
 #include "fake_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <condition_variable>
 #include <functional>
@@ -54,6 +55,10 @@ Settings default_settings() {
   settings.lm.text_card_out = 32000;
   settings.lm.max_delay = 1;
   settings.lm.context = 3000;
+  settings.context.device = "cpu";
+  settings.context.device_name = "a fake";
+  settings.context.precision = "f32";
+  settings.steps = {0, 1.5, 2.5, 3.5, 1.0};
   return settings;
 }
 
@@ -105,7 +110,11 @@ class Slot {
     const std::lock_guard lock(state().mutex);
     ++state().log.resets;
   }
-  [[nodiscard]] moshi::SessionStats stats() const { return {steps_, 1.5, 2.5, 3.5, 1.0}; }
+  [[nodiscard]] moshi::SessionStats stats() const {
+    moshi::SessionStats stats = state().settings.steps;
+    stats.frames = steps_;
+    return stats;
+  }
   [[nodiscard]] int next() { return since_reset_++; }
 
  private:
@@ -214,6 +223,11 @@ class Context : public moshi::ExecutionContext {
     }
     return std::make_unique<Lm>();
   }
+  void measure_frame(const moshi::Cancellation* /*cancel*/) override {
+    if (measured_.exchange(true)) return;
+    const std::lock_guard lock(state().mutex);
+    ++state().log.measures;
+  }
   [[nodiscard]] std::shared_ptr<void> hold() override { return nullptr; }
   moshi::ForwardResult forward(std::span<const int64_t> /*codes*/, int /*batch*/, int /*steps*/,
                                bool /*streaming*/) override {
@@ -224,9 +238,12 @@ class Context : public moshi::ExecutionContext {
     return " w" + std::to_string(token);
   }
   [[nodiscard]] moshi::ContextStats stats() const override {
-    moshi::ContextStats stats;
-    stats.device = "cpu";
-    stats.precision = "f32";
+    moshi::ContextStats stats = state().settings.context;
+    if (!measured_) {
+      stats.frame_ms_p50 = stats.frame_ms_p99 = 0;
+      stats.encode_ms_p99 = stats.step_ms_p99 = stats.decode_ms_p99 = 0;
+      stats.callers = 0;
+    }
     return stats;
   }
   [[nodiscard]] double measure_bandwidth() override { return 1e10; }
@@ -247,6 +264,7 @@ class Context : public moshi::ExecutionContext {
   }
 
   std::string name_;
+  std::atomic<bool> measured_ = false;
 };
 
 }  // namespace

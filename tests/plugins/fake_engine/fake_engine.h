@@ -24,6 +24,9 @@ struct Settings {
   moshi::LmInfo lm;
   std::vector<int32_t> text;  ///< Text tokens of the output frames; padding after the last.
   int slots = 1000;           ///< Of each kind.
+  /// What stats() of a context says; the times are 0 until measure_frame().
+  moshi::ContextStats context;
+  moshi::SessionStats steps;  ///< What stats() of a session says, but for the frames.
 };
 
 /// What the engine has been asked to do since reset().
@@ -31,6 +34,7 @@ struct Log {
   int contexts = 0;     ///< Created.
   int codec_loads = 0;  ///< Done.
   int lm_loads = 0;
+  int measures = 0;
   int sessions = 0;  ///< Open now.
   int resets = 0;    ///< Of all sessions.
   moshi::ContextOptions options;
