@@ -16,6 +16,9 @@ std::string field(const GstStructure* structure, const char* name) {
   return text == nullptr ? "" : text;
 }
 
+// Live frames between two looks at what frames take: two seconds.
+constexpr unsigned frames_between_looks = 25;
+
 }  // namespace
 
 Backend::Backend(GstElement* element, Part part, SetLatency set_latency)
@@ -207,21 +210,28 @@ void Backend::rearm() {
 GstFlowReturn Backend::wait_loaded() { return loader_.wait(); }
 
 void Backend::attach(Figures::SessionStats session, unsigned delay_ms) {
-  const moshi::ContextStats stats = context_->stats();
-  figures_.set_context(stats);
+  figures_.set_context(context_->stats());
   figures_.attach(std::move(session));
-  if (const double measured = stats.*part_.p99; measured > 0) declare(measured + delay_ms);
+  delay_ms_ = delay_ms;
+  follow_steps();
+}
+
+void Backend::follow_steps() {
+  // Of fewer, the longest would decide: until then what the context found holds.
+  constexpr uint64_t enough_frames = 100;
+  const moshi::SessionStats steps = figures_.steps();
+  const double found = context_->stats().*part_.p99;
+  if (steps.frames >= enough_frames) {
+    declare(steps.step_ms_p99);
+  } else if (found > 0) {
+    declare(found + delay_ms_);
+  }
 }
 
 void Backend::declare(double p99_ms) {
   if (!budget_.measure(p99_ms)) return;
   GST_INFO_OBJECT(element_, "frames take %.1f ms (p99), latency %u ms", p99_ms, budget_.milliseconds());
   set_latency_(budget());
-}
-
-// Every two seconds or so.
-void Backend::follow_steps() {
-  if (++live_frames_ % 25 == 0) declare(figures_.steps().step_ms_p99);
 }
 
 void Backend::start() {
@@ -241,7 +251,7 @@ void Backend::note_latency(GstQuery* query) {
 
 void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration) {
   if (!live_) return;
-  follow_steps();
+  if (++live_frames_ % frames_between_looks == 0) follow_steps();
   const GstClockTime running = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts);
   GstClock* clock = gst_element_get_clock(element_);
   if (clock == nullptr) return;

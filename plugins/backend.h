@@ -96,8 +96,9 @@ class Backend {
  private:
   [[nodiscard]] moshi::ContextOptions options() const;
   [[nodiscard]] GstStructure* stats() const;
-  void declare(double p99_ms);
+  /// Declares what frames have been found to take.
   void follow_steps();
+  void declare(double p99_ms);
 
   GstElement* element_;
   Part part_;
@@ -119,6 +120,7 @@ class Backend {
   std::atomic<GstClockTime> total_latency_ = 0;
   GstClockTimeDiff reported_late_ = 0;
   unsigned live_frames_ = 0;  // Since start().
+  unsigned delay_ms_ = 0;     // Of each frame, beside what the context's take.
 };
 
 /// Whether the stream arriving at `sinkpad` is live, and its least latency.

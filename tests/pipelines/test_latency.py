@@ -4,11 +4,10 @@ import os
 import re
 import subprocess
 
-SECONDS = 8
-CHUNK_MS = 2  # A frame is ready this much before the tracer could have seen all of its time.
+SECONDS = 16
+CHUNK_MS = 2  # The tracer sees a frame begin with its first chunk's end.
 TOLERANCE_MS = 10
-# Declared when nothing is measured.
-ASSUMED_MS = {"mimienc": 100, "moshilm": 40, "mimidec": 20}
+ELEMENTS = ("mimienc", "moshilm", "mimidec")
 PIPELINE = f"""audiotestsrc is-live=true wave=ticks num-buffers={SECONDS * 1000 // CHUNK_MS}
     samplesperbuffer={24 * CHUNK_MS} ! audio/x-raw,rate=24000,channels=1
     ! mimienc name=mimienc ! moshilm name=moshilm ! mimidec name=mimidec ! fakesink"""
@@ -22,7 +21,7 @@ def traced(path):
            "GST_DEBUG_FILE": str(path), "GST_DEBUG_NO_COLOR": "1"}
     done = subprocess.run(["gst-launch-1.0", *PIPELINE.split()], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    times = {name: ([], []) for name in ASSUMED_MS}
+    times = {name: ([], []) for name in ELEMENTS}
     for kind, name, nanoseconds in RECORD.findall(path.read_text(encoding="utf-8")):
         if name in times:
             times[name][kind == "element-reported-latency"].append(int(nanoseconds) / 1e6)
@@ -38,7 +37,6 @@ def disagreements(times):
         print(f"{name}: declares {declared[-1]:.0f} ms, takes {p99:.1f} ms (p99 of {len(settled)} frames)")
         if abs(declared[-1] - p99) > TOLERANCE_MS:
             lines.append(f"{name} declares {declared[-1]:.0f} ms and takes {p99:.1f} ms")
-        assert declared[0] == ASSUMED_MS[name]
         assert len(settled) > SECONDS * 4, f"{name} pushed {len(taken)} frames"
     return lines
 

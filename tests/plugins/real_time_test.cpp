@@ -122,9 +122,9 @@ class Latency : public PluginTest, public ::testing::WithParamInterface<LatencyC
     return any;
   }
   /// Some seconds of a live stream whose steps take this long.
-  void play(Rig& rig, double p99) {
+  void play(Rig& rig, double p99, int frames = 100) {
     fake::settings().steps.step_ms_p99 = p99;
-    for (int i = 0; i < 50; ++i, ++frame_) {
+    for (int i = 0; i < frames; ++i, ++frame_) {
       const GstClockTime pts = frame_ * frame_time;
       rig.set_time(pts);
       rig.push(std::string(GetParam().factory) == "mimienc" ? pcm(1920, pts) : codes(8, pts));
@@ -141,6 +141,8 @@ TEST_P(Latency, FollowsWhatStepsTake) {
   rig.go_live(0);
   EXPECT_EQ(declared(rig), GetParam().assumed) << "before anything is measured";
   posted(rig);
+  play(rig, 70, 90);
+  EXPECT_FALSE(posted(rig)) << "of a few frames";
   play(rig, 10);
   EXPECT_TRUE(posted(rig));
   EXPECT_EQ(declared(rig), 14U);
@@ -183,6 +185,20 @@ TEST_P(Latency, IsKnownAtOnceWhereTheFrameHasBeenMeasured) {
   rig.go_live(0);
   rig.push(std::string(GetParam().factory) == "mimienc" ? pcm(1920, 0) : codes(8, 0));
   rig.pull();
+  EXPECT_EQ(declared(rig), 9U);
+}
+
+TEST_P(Latency, IsThatOfTheContextWhileFramesAreFew) {
+  Rig rig(GetParam().factory, GetParam().caps);
+  rig.go_live(0);
+  play(rig, 70, 1);
+  for (double moshi::ContextStats::*part :
+       {&moshi::ContextStats::encode_ms_p99, &moshi::ContextStats::step_ms_p99,
+        &moshi::ContextStats::decode_ms_p99}) {
+    fake::settings().context.*part = 5;
+  }
+  moshi::ExecutionContext::acquire({.device = "auto"})->measure_frame();
+  play(rig, 70, 50);
   EXPECT_EQ(declared(rig), 9U);
 }
 
