@@ -135,7 +135,7 @@ GstStructure* Backend::stats() const {
   const std::string name = std::string("application/x-") + GST_OBJECT_NAME(factory) + "-stats";
   GstStructure* stats = figures_.structure(name.c_str(), budget_.milliseconds());
   const auto context = find_context();
-  const moshi::ContextStats frames = context ? context->stats() : moshi::ContextStats{};
+  const moshi::FrameFigures frames = context ? context->frame_figures() : moshi::FrameFigures{};
   gst_structure_set(stats, "frame-ms-p50", G_TYPE_DOUBLE, frames.frame_ms_p50, "frame-ms-p99", G_TYPE_DOUBLE,
                     frames.frame_ms_p99, "callers", G_TYPE_INT, frames.callers, nullptr);
   return stats;
@@ -220,7 +220,7 @@ void Backend::follow_steps() {
   // Of fewer, the longest would decide: until then what the context found holds.
   constexpr uint64_t enough_frames = 100;
   const moshi::SessionStats steps = figures_.steps();
-  const double found = context_->stats().*part_.p99;
+  const double found = context_->frame_figures().*part_.p99;
   if (steps.frames >= enough_frames) {
     declare(steps.step_ms_p99);
   } else if (found > 0) {

@@ -41,10 +41,10 @@ class Backend {
   /// Tells the base class the element's latency in nanoseconds; it posts the LATENCY message.
   using SetLatency = std::function<void(GstClockTime budget)>;
 
-  /// What an element's part of a frame takes: until it is measured, and where a context's figures say it.
+  /// What an element's part of a frame takes: until it is measured, and which figure of a context says it.
   struct Part {
     unsigned assumed_ms;
-    double moshi::ContextStats::*p99;
+    double moshi::FrameFigures::*p99;
   };
 
   Backend(GstElement* element, Part part, SetLatency set_latency);

@@ -82,7 +82,7 @@ GST_ELEMENT_REGISTER_DEFINE(mimidec, "mimidec", GST_RANK_NONE, gst_mimi_dec_get_
 #define PRIV(object) (GST_MIMI_DEC(object)->priv)
 
 GstMimiDecPrivate::GstMimiDecPrivate(GstMimiDec* self)
-    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::decode_ms_p99},
+    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::FrameFigures::decode_ms_p99},
               [self](GstClockTime budget) {
                 gst_audio_decoder_set_latency(GST_AUDIO_DECODER(self), budget, budget);
               }) {}

@@ -84,7 +84,7 @@ static void set_latency(GstMimiEnc* self, GstClockTime budget) {
 }
 
 GstMimiEncPrivate::GstMimiEncPrivate(GstMimiEnc* self)
-    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::encode_ms_p99},
+    : backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::FrameFigures::encode_ms_p99},
               [self](GstClockTime budget) { set_latency(self, budget); }),
       input(GST_AUDIO_ENCODER(self), backend) {}
 

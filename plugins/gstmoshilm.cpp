@@ -79,7 +79,7 @@ GST_ELEMENT_REGISTER_DEFINE(moshilm, "moshilm", GST_RANK_NONE, gst_moshi_lm_get_
 GstMoshiLmPrivate::GstMoshiLmPrivate(GstMoshiLm* self, GstPad* sink, GstPad* src)
     : sinkpad(sink),
       srcpad(src),
-      backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::ContextStats::step_ms_p99},
+      backend(GST_ELEMENT(self), {ASSUMED_LATENCY_MS, &moshi::FrameFigures::step_ms_p99},
               [self](GstClockTime) {
                 gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
               }),

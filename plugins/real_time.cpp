@@ -25,11 +25,10 @@ std::string what_helps(const moshi::ContextStats& stats) {
 
 void check_real_time(moshi::ExecutionContext& context, unsigned step_delay, bool allowed,
                      const moshi::Cancellation* cancel) {
-  context.measure_frame(cancel);
-  const moshi::ContextStats stats = context.stats();
   const double limit = static_cast<double>(context.codec().frame_ns) * 1e-6;
-  const double found = stats.frame_ms_p99 + step_delay;
+  const double found = context.measure_frame(cancel).frame_ms_p99 + step_delay;
   if (allowed || found <= limit) return;
+  const moshi::ContextStats stats = context.stats();
   throw moshi::Error(moshi::ErrorCode::NoDevice,
                      "too slow for a live conversation: expected at most " +
                          std::to_string(std::lround(limit)) + " ms a frame, found " + one_decimal(found) +

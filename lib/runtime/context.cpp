@@ -16,6 +16,7 @@
 #include "nn/memory.h"
 #include "runtime/cancellation.h"
 #include "runtime/device.h"
+#include "runtime/frame_times.h"
 #include "runtime/trace.h"
 
 namespace moshi::runtime {
@@ -287,9 +288,14 @@ ForwardResult Context::forward(std::span<const int64_t> codes, int batch, int st
   return result;
 }
 
-void Context::measure_frame(const Cancellation* cancel) {
+FrameFigures Context::measure_frame(const Cancellation* cancel) {
   const int most = device_.is_cpu() ? 1 : kMostCallersMeasured;
   frame_measure_.run([&] { frame_figures_ = time_frames(*this, most, cancel); }, cancel);
+  return frame_figures_;
+}
+
+FrameFigures Context::frame_figures() const {
+  return frame_measure_.done() ? frame_figures_ : FrameFigures{};
 }
 
 std::string Context::token_text(int32_t token) const {
@@ -319,14 +325,7 @@ ContextStats Context::stats() const {
     stats.overflows = figures.overflows;
     stats.kv_bytes = figures.kv_bytes;
   }
-  if (frame_measure_.done()) {
-    stats.frame_ms_p50 = frame_figures_.frame.step_ms_p50;
-    stats.frame_ms_p99 = frame_figures_.frame.step_ms_p99;
-    stats.encode_ms_p99 = frame_figures_.encode.step_ms_p99;
-    stats.step_ms_p99 = frame_figures_.step.step_ms_p99;
-    stats.decode_ms_p99 = frame_figures_.decode.step_ms_p99;
-    stats.callers = frame_figures_.callers;
-  }
+  static_cast<FrameFigures&>(stats) = frame_figures();
   stats.memory_used_bytes = used_memory(device_);
   stats.graph_captures = graph_captures();
   if (device_.is_cuda()) {

@@ -18,7 +18,6 @@
 #include "mimi/streams.h"
 #include "moshi/moshi.h"
 #include "runtime/engine.h"
-#include "runtime/frame_times.h"
 #include "runtime/load_once.h"
 #include "runtime/slots.h"
 #include "text/tokenizer.h"
@@ -69,7 +68,8 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   std::unique_ptr<EncoderSession> open_encoder(int codebooks) override;
   std::unique_ptr<DecoderSession> open_decoder(int codebooks) override;
   std::unique_ptr<LmSession> open_lm(const LmSessionOptions& options) override;
-  void measure_frame(const Cancellation* cancel) override;
+  FrameFigures measure_frame(const Cancellation* cancel) override;
+  [[nodiscard]] FrameFigures frame_figures() const override;
   [[nodiscard]] std::shared_ptr<void> hold() override { return engine_.hold(); }
   ForwardResult forward(std::span<const int64_t> codes, int batch, int steps, bool streaming) override;
   [[nodiscard]] std::string token_text(int32_t token) const override;

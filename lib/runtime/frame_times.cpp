@@ -95,13 +95,15 @@ FrameFigures time_callers(ExecutionContext& context, int count, double limit, co
   do {
     callers.frame(encode, step, decode, whole);
   } while (!timed_enough(whole.stats(), watch.elapsed(), limit));
-  return {encode.stats(), step.stats(), decode.stats(), whole.stats(), 0};
+  const SessionStats frame = whole.stats();
+  return {frame.step_ms_p50,        frame.step_ms_p99,          encode.stats().step_ms_p99,
+          step.stats().step_ms_p99, decode.stats().step_ms_p99, frame.step_ms_p99 <= limit ? count : 0};
 }
 
 /// Whether the frames of `count` callers fit in the time of one; false, too, where there is no room for them.
 bool can_hold(ExecutionContext& context, int count, double limit, const Cancellation* cancel) {
   try {
-    return time_callers(context, count, limit, cancel).frame.step_ms_p99 <= limit;
+    return time_callers(context, count, limit, cancel).callers == count;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::Busy || error.code() == ErrorCode::NoSpace) return false;
     throw;
@@ -114,7 +116,6 @@ FrameFigures time_frames(ExecutionContext& context, int most_callers, const Canc
   const double limit = static_cast<double>(context.codec().frame_ns) * 1e-6;
   const Stopwatch watch;
   FrameFigures one = time_callers(context, 1, limit, cancel);
-  one.callers = one.frame.step_ms_p99 <= limit ? 1 : 0;
   for (int count = 2; count <= most_callers && one.callers > 0 && watch.elapsed() < kUsualTime; count *= 2) {
     if (!can_hold(context, count, limit, cancel)) break;
     one.callers = count;

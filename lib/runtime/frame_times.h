@@ -5,15 +5,6 @@
 
 namespace moshi::runtime {
 
-/// What one caller's frames took, and how many callers can be held at a time.
-struct FrameFigures {
-  SessionStats encode;
-  SessionStats step;
-  SessionStats decode;
-  SessionStats frame;  ///< All three.
-  int callers = 0;
-};
-
 /// Times frames of one caller, then of 2, 4, ... at a time up to `most_callers`, until they no longer fit in
 /// a frame's time or half a second is over.
 FrameFigures time_frames(ExecutionContext& context, int most_callers, const Cancellation* cancel);

@@ -192,9 +192,9 @@ TEST_P(Latency, IsThatOfTheContextWhileFramesAreFew) {
   Rig rig(GetParam().factory, GetParam().caps);
   rig.go_live(0);
   play(rig, 70, 1);
-  for (double moshi::ContextStats::*part :
-       {&moshi::ContextStats::encode_ms_p99, &moshi::ContextStats::step_ms_p99,
-        &moshi::ContextStats::decode_ms_p99}) {
+  for (double moshi::FrameFigures::*part :
+       {&moshi::FrameFigures::encode_ms_p99, &moshi::FrameFigures::step_ms_p99,
+        &moshi::FrameFigures::decode_ms_p99}) {
     fake::settings().context.*part = 5;
   }
   moshi::ExecutionContext::acquire({.device = "auto"})->measure_frame();

@@ -50,8 +50,8 @@ TEST(MeasureFrame, FiguresAreInTheStats) {
   EXPECT_GE(stats.frame_ms_p99, stats.frame_ms_p50);
   EXPECT_LE(stats.frame_ms_p50, stats.encode_ms_p99 + stats.step_ms_p99 + stats.decode_ms_p99 + 1);
   EXPECT_EQ(stats.callers, stats.frame_ms_p99 <= 80 ? 1 : 0);
-  context->measure_frame();
-  EXPECT_EQ(context->stats().frame_ms_p99, stats.frame_ms_p99) << "measured twice";
+  EXPECT_EQ(context->frame_figures().encode_ms_p99, stats.encode_ms_p99);
+  EXPECT_EQ(context->measure_frame().frame_ms_p99, stats.frame_ms_p99) << "measured twice";
 }
 
 TEST(MeasureFrame, LeavesNoSlotTaken) {

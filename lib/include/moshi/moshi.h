@@ -239,8 +239,20 @@ struct ForwardResult {
   std::vector<uint8_t> text_mask;  ///< [B, 1, T].
 };
 
+/// What measure_frame() has found; all 0 before. Milliseconds of one caller's frame (encode, LM step, decode)
+/// and of its parts.
+struct FrameFigures {
+  double frame_ms_p50 = 0;
+  double frame_ms_p99 = 0;
+  double encode_ms_p99 = 0;
+  double step_ms_p99 = 0;
+  double decode_ms_p99 = 0;
+  int callers =
+      0;  ///< Whose frames are ready within a frame's time (p99), of the numbers tried; more may be.
+};
+
 /// Bytes and counts of a context, for `bench` and `doctor`.
-struct ContextStats {
+struct ContextStats : FrameFigures {
   std::string device;        ///< "cpu", "cuda:0".
   std::string device_name;   ///< "NVIDIA H200", or the CPU's name.
   std::string precision;     ///< Of the LM, "" before it is loaded.
@@ -258,14 +270,6 @@ struct ContextStats {
   uint64_t spare_bytes = 0;         ///< Taken from the device, and not in use.
   uint64_t device_allocations = 0;  ///< Device memory segments taken since the context was created.
   uint64_t graph_captures = 0;      ///< CUDA graphs this process has made.
-  // Milliseconds as measure_frame() found them, 0 before: of one caller's frame (encode, LM step, decode)...
-  double frame_ms_p50 = 0;
-  double frame_ms_p99 = 0;
-  double encode_ms_p99 = 0;  ///< ... and of its parts.
-  double step_ms_p99 = 0;
-  double decode_ms_p99 = 0;
-  /// Callers whose frames it found to be ready within a frame's time (p99); more may be.
-  int callers = 0;
 };
 
 /// One model on one device: owns weights, slots and the engine thread. Shared by all elements that
@@ -298,10 +302,12 @@ class ExecutionContext {
   virtual std::unique_ptr<LmSession> open_lm(const LmSessionOptions& options) = 0;
 
   /// Times whole frames of a conversation that begins, through throw-away sessions like those callers use,
-  /// for stats(): once, later callers get the same figures. Needs codec and language model loaded. Takes 10
-  /// frames or half a second, up to two seconds where the figures lie about a frame's time. On CUDA devices
-  /// also frames of 2, 4 and 8 callers at a time, while this time lasts and `max_sessions` allows.
-  virtual void measure_frame(const Cancellation* cancel = nullptr) = 0;
+  /// once; later callers get the same figures, which stats() has, too. Needs codec and language model loaded.
+  /// Takes 10 frames or half a second, up to two seconds where the figures lie about a frame's time. On CUDA
+  /// devices also frames of 2, 4 and 8 callers at a time, while this time lasts and `max_sessions` allows.
+  virtual FrameFigures measure_frame(const Cancellation* cancel = nullptr) = 0;
+  /// What it has found, at once.
+  [[nodiscard]] virtual FrameFigures frame_figures() const = 0;
 
   /// While the returned object lives the engine starts nothing: frames submitted by the caller
   /// meanwhile run as one batch afterwards.

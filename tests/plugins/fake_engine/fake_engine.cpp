@@ -223,10 +223,15 @@ class Context : public moshi::ExecutionContext {
     }
     return std::make_unique<Lm>();
   }
-  void measure_frame(const moshi::Cancellation* /*cancel*/) override {
-    if (measured_.exchange(true)) return;
-    const std::lock_guard lock(state().mutex);
-    ++state().log.measures;
+  moshi::FrameFigures measure_frame(const moshi::Cancellation* /*cancel*/) override {
+    if (!measured_.exchange(true)) {
+      const std::lock_guard lock(state().mutex);
+      ++state().log.measures;
+    }
+    return frame_figures();
+  }
+  [[nodiscard]] moshi::FrameFigures frame_figures() const override {
+    return measured_ ? state().settings.context : moshi::FrameFigures{};
   }
   [[nodiscard]] std::shared_ptr<void> hold() override { return nullptr; }
   moshi::ForwardResult forward(std::span<const int64_t> /*codes*/, int /*batch*/, int /*steps*/,
@@ -239,11 +244,7 @@ class Context : public moshi::ExecutionContext {
   }
   [[nodiscard]] moshi::ContextStats stats() const override {
     moshi::ContextStats stats = state().settings.context;
-    if (!measured_) {
-      stats.frame_ms_p50 = stats.frame_ms_p99 = 0;
-      stats.encode_ms_p99 = stats.step_ms_p99 = stats.decode_ms_p99 = 0;
-      stats.callers = 0;
-    }
+    static_cast<moshi::FrameFigures&>(stats) = frame_figures();
     return stats;
   }
   [[nodiscard]] double measure_bandwidth() override { return 1e10; }
