@@ -3,7 +3,8 @@
 
 static gboolean plugin_init(GstPlugin* plugin) {
   return GST_ELEMENT_REGISTER(mimienc, plugin) && GST_ELEMENT_REGISTER(moshilm, plugin) &&
-         GST_ELEMENT_REGISTER(mimidec, plugin);
+         GST_ELEMENT_REGISTER(mimidec, plugin) && GST_ELEMENT_REGISTER(rtpmimipay, plugin) &&
+         GST_ELEMENT_REGISTER(rtpmimidepay, plugin);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, moshi,
