@@ -15,7 +15,7 @@
  *
  * ## Example pipelines
  * |[
- * gst-launch-1.0 udpsrc port=5004 timeout=2000000000 caps="application/x-rtp, media=audio, clock-rate=24000, encoding-name=X-MIMI, codebooks=(string)5, cardinality=(string)512, redundancy=(string)2" ! rtpjitterbuffer latency=60 do-lost=true ! rtpmimidepay ! mimidec ! audioconvert ! audioresample ! autoaudiosink
+ * gst-launch-1.0 udpsrc port=5004 caps="application/x-rtp, media=audio, clock-rate=24000, encoding-name=X-MIMI, codebooks=(string)5, cardinality=(string)512, redundancy=(string)2" ! rtpjitterbuffer latency=60 do-lost=true ! rtpmimidepay ! mimidec ! audioconvert ! audioresample ! autoaudiosink
  * ]| Plays what rtpmimipay's example sends.
  */
 // clang-format on
