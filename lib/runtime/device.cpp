@@ -15,7 +15,9 @@
 
 #include "moshi/moshi.h"
 #include "nn/memory.h"
+#include "runtime/advice.h"
 #ifdef MOSHI_CUDA
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/DeviceGuard.h>
 
 #include "cuda/bandwidth.h"
@@ -58,24 +60,22 @@ std::vector<std::string> compiled_architectures() {
 }
 
 #ifdef MOSHI_CUDA
-/// A device runs SASS of its own major version up to its minor, or PTX of any older version.
-bool has_code(int major, int minor) {
-  for (const std::string& name : compiled_architectures()) {
-    const int version = std::stoi(name.substr(name.find('_') + 1));
-    const bool sass = name.starts_with("sm_");
-    if (sass ? version / 10 == major && version % 10 <= minor : version <= 10 * major + minor) {
-      return true;
+/// What LibTorch tells of itself: "  - CUDA Runtime 13.0\n  - NVCC architecture flags: -gencode;...".
+void describe_libtorch(BuildInfo& build) {
+  try {
+    const at::CUDAHooksInterface& hooks = at::detail::getCUDAHooks();
+    const int64_t version = hooks.versionCUDART();  // 13000
+    build.libtorch_cuda = std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+    const std::string text = hooks.showConfig();
+    const std::string before = "CUDA Runtime ";
+    const size_t start = text.find(before);
+    if (start != std::string::npos) {
+      const size_t from = start + before.size();
+      build.cuda_runtime = text.substr(from, text.find_first_not_of("0123456789.", from) - from);
     }
+    build.libtorch_architectures = runtime::architectures_of_flags(text);
+  } catch (const std::exception&) {  // No driver, or one too old: it says no more then.
   }
-  return false;
-}
-
-std::string joined_architectures() {
-  std::string text;
-  for (const std::string& name : compiled_architectures()) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
 }
 #endif
 
@@ -88,12 +88,9 @@ std::vector<DeviceInfo> cuda_devices([[maybe_unused]] std::string& problem) {
     info.description = device.name;
     info.architecture = "sm_" + std::to_string(device.major) + std::to_string(device.minor);
     info.memory_bytes = device.memory_bytes;
-    info.usable = has_code(device.major, device.minor);
-    if (!info.usable) {
-      info.problem = info.name + " (" + info.description + ") is " + info.architecture +
-                     ", this build has code for " + joined_architectures() +
-                     ": use --device cpu or a build for this card";
-    }
+    info.problem =
+        architecture_problem(info.name + " (" + info.description + ")", info.architecture, build_info());
+    info.usable = info.problem.empty();
     infos.push_back(info);
   }
 #else
@@ -123,14 +120,26 @@ std::vector<DeviceInfo> list_devices() {
 }
 
 BuildInfo build_info() {
-  BuildInfo info;
-  info.version = MOSHI_VERSION;
-  info.libtorch = TORCH_VERSION;
+  static const BuildInfo info = [] {
+    BuildInfo build;
+    build.version = MOSHI_VERSION;
+    build.libtorch = TORCH_VERSION;
+    build.architectures = compiled_architectures();
 #ifdef MOSHI_CUDA
-  info.cuda = true;
+    build.cuda = true;
+    describe_libtorch(build);
 #endif
-  info.architectures = compiled_architectures();
+    return build;
+  }();
   return info;
+}
+
+std::string cuda_problem() {
+  std::string problem;
+#ifdef MOSHI_CUDA
+  cuda::devices(problem);
+#endif
+  return problem;
 }
 
 namespace runtime {
@@ -250,10 +259,22 @@ double read_bandwidth(at::Device device) {
   return best;
 }
 
+namespace {
+
+/// Throws what a message of CUDA means, where that is known.
+void explain(const std::string& what, const std::string& message) {
+  std::string problem;
+  const std::string advice = advice_on(message, cuda_devices(problem), build_info());
+  if (!advice.empty()) throw Error(ErrorCode::NoDevice, what + " failed: " + advice);
+}
+
+}  // namespace
+
 void with_errors(const std::string& what, const std::function<void()>& action) {
   try {
     action();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    explain(what, error.what());
     throw;
   } catch (const c10::OutOfMemoryError&) {
     throw Error(ErrorCode::NoSpace,
@@ -262,9 +283,11 @@ void with_errors(const std::string& what, const std::function<void()>& action) {
     throw Error(ErrorCode::NoSpace, what + ": out of memory: close other programs or use a smaller model");
   } catch (const c10::Error& error) {
     std::string message = error.what_without_backtrace();
+    explain(what, message);
     throw Error(ErrorCode::Failed, what + " failed: " + message.substr(0, message.find('\n')));
   } catch (const std::exception& error) {
     const std::string message = error.what();
+    explain(what, message);
     throw Error(ErrorCode::Failed, what + " failed: " + message.substr(0, message.find('\n')));
   }
 }

@@ -29,8 +29,9 @@ uint64_t graph_captures();
 /// holds.
 double read_bandwidth(at::Device device);
 
-/// Runs `action` and turns what LibTorch throws into Error: NoSpace for exhausted memory, else Failed
-/// with the first line of its message. `what` names the action for the message.
+/// Runs `action` and turns what LibTorch and CUDA throw into Error: NoSpace for exhausted memory, NoDevice
+/// with what to install where there is no code for the device or the driver is too old, else Failed with the
+/// first line of its message. `what` names the action for the message.
 void with_errors(const std::string& what, const std::function<void()>& action);
 
 }  // namespace moshi::runtime

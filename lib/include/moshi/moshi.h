@@ -389,7 +389,23 @@ struct BuildInfo {
   std::string libtorch;                    ///< LibTorch's version.
   bool cuda = false;                       ///< CUDA code compiled in.
   std::vector<std::string> architectures;  ///< CUDA architectures compiled in: "sm_90", ..., "compute_120".
+  std::string libtorch_cuda;               ///< CUDA version LibTorch was built with, "13.0"; "" without CUDA.
+  std::string cuda_runtime;                ///< That of the CUDA runtime in use, "" where no driver runs.
+  /// CUDA architectures LibTorch was built for; empty where no driver runs, without which it does not tell.
+  std::vector<std::string> libtorch_architectures;
 };
 BuildInfo build_info();
+
+/// Why the CUDA runtime finds no device, in its own words; "" where it finds one and in a build without CUDA.
+std::string cuda_problem();
+
+/// How compiled CUDA code can run on a device: not at all, compiled by the driver at first use, as it is.
+enum class CodeKind { None, Ptx, Native };
+/// The best of `compiled` ("sm_90", "compute_120") for a device of `architecture` ("sm_120").
+CodeKind code_for(const std::string& architecture, const std::vector<std::string>& compiled);
+
+/// Why a build with CUDA has no code for a device, and what exactly to install: one line, "" where it has.
+std::string architecture_problem(const std::string& device, const std::string& architecture,
+                                 const BuildInfo& build);
 
 }  // namespace moshi
