@@ -44,7 +44,8 @@ std::string libtorch_for(int capability) {
   return "take LibTorch for CUDA 12.8 (from 2.7.0) or CUDA 13.0 (from 2.9), never for 12.4 or 12.6: run "
          ".venv/bin/pip install --force-reinstall torch==2.11.0 (CUDA 13.0, driver 580 or newer), or with a "
          "driver from 570 on .venv/bin/pip install --force-reinstall torch==2.11.0 --index-url "
-         "https://download.pytorch.org/whl/cu128, then scripts/setup --cuda";
+         "https://download.pytorch.org/whl/cu128 and the nvcc of CUDA 12.8 in PATH; then scripts/setup "
+         "--cuda";
 }
 
 /// LibTorch tells its architectures only where a driver runs; what its official builds lack is known.

@@ -19,7 +19,7 @@ void diagnose_wsl_driver(const Machine& machine, Findings& findings) {
   } else if (!machine.wsl_driver) {
     findings.push_back({Severity::Error, "wsl-no-driver",
                         "WSL2 has no CUDA driver: there is no /usr/lib/wsl/lib/libcuda.so.1",
-                        install_driver(machine, "580")});
+                        install_driver(machine)});
   }
 }
 
@@ -64,26 +64,21 @@ void diagnose_silent_driver(const Facts& facts, Findings& findings) {
 
 }  // namespace
 
-std::string install_driver(const Machine& machine, const std::string& version) {
+std::string install_driver(const Machine& machine) {
+  const std::string driver = "NVIDIA's driver 580 or newer (https://www.nvidia.com/drivers)";
   if (machine.wsl != 0) {
-    return "install NVIDIA's driver " + version +
-           " or newer in Windows (https://www.nvidia.com/drivers), none in WSL, then run wsl --shutdown in "
-           "Windows";
+    return "install " + driver + " in Windows, none in WSL, then run wsl --shutdown in Windows";
   }
-  if (machine.container) {
-    return "on the host, not in the container, install NVIDIA's driver " + version +
-           " or newer (https://www.nvidia.com/drivers)";
-  }
+  if (machine.container) return "on the host, not in the container, install " + driver;
   if (machine.distribution == "ubuntu") {
-    return "run sudo apt-get install nvidia-driver-" + version + ", then restart the machine";
+    return "run sudo apt-get install nvidia-driver-580, then restart the machine";
   }
   if (machine.distribution == "debian") {
     return "add NVIDIA's repository (https://developer.nvidia.com/cuda-downloads: Linux, x86_64, Debian, deb "
-           "network), run sudo apt-get install cuda-drivers for driver " +
-           version + " or newer (Debian 12's own is older), then restart the machine";
+           "network), run sudo apt-get install cuda-drivers (Debian 12's own driver is older than 580), then "
+           "restart the machine";
   }
-  return "install NVIDIA's driver " + version +
-         " or newer (https://www.nvidia.com/drivers), then restart the machine";
+  return "install " + driver + ", then restart the machine";
 }
 
 std::string gigabytes(uint64_t bytes) {
@@ -113,7 +108,7 @@ void diagnose_missing_driver(const Facts& facts, Findings& findings) {
     findings.push_back({Severity::Error, "no-driver",
                         std::string("there is an NVIDIA GPU without NVIDIA's driver") +
                             (machine.nouveau ? ": the kernel's nouveau holds it" : ""),
-                        install_driver(machine, "580")});
+                        install_driver(machine)});
   }
 }
 

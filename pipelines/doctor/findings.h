@@ -45,8 +45,8 @@ void diagnose_host(const Facts& facts, Findings& findings);
 /// Whether an error among them keeps a GPU from being used.
 [[nodiscard]] bool blocked(const Findings& findings, int gpu);
 
-/// How to get a driver of at least `version` on this machine.
-std::string install_driver(const Machine& machine, const std::string& version);
+/// How to get a driver on this machine that runs every LibTorch: 580 or newer.
+std::string install_driver(const Machine& machine);
 
 /// "11.6 GB"
 std::string gigabytes(uint64_t bytes);

@@ -37,12 +37,14 @@ void diagnose_old_driver(const Facts& facts, Findings& findings) {
   const int cuda = cuda_of(facts.build);
   const bool blackwell = std::any_of(facts.driver.gpus.begin(), facts.driver.gpus.end(), is_blackwell);
   const std::string least = cuda >= 13000 ? "580" : blackwell ? "570" : "525";
-  std::string advice = install_driver(facts.machine, least);
+  std::string advice = install_driver(facts.machine);
   // CUDA 12.8 has what is needed for every card, and runs on drivers of CUDA 12.
   if (cuda >= 13000 && facts.driver.cuda >= (blackwell ? 12080 : 12000)) {
     advice +=
         "; or keep this driver with a LibTorch for CUDA 12.8: .venv/bin/pip install --force-reinstall "
-        "torch==2.11.0 --index-url https://download.pytorch.org/whl/cu128, then scripts/setup --cuda";
+        "torch==2.11.0 --index-url https://download.pytorch.org/whl/cu128, then scripts/setup --cuda with "
+        "the nvcc "
+        "of CUDA 12.8 in PATH";
   }
   findings.push_back({facts.build.cuda ? Severity::Error : Severity::Warning, "driver-too-old",
                       "driver " + facts.driver.version + " supports CUDA " + cuda_name(facts.driver.cuda) +
