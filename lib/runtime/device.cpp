@@ -181,7 +181,7 @@ at::Device select_device(const std::string& name) {
   if (index >= devices.size()) {
     throw Error(ErrorCode::NoDevice, "device " + name + ": found " + std::to_string(devices.size()) +
                                          " CUDA devices" + (problem.empty() ? "" : " (" + problem + ")") +
-                                         ": use --device cpu, or install the NVIDIA driver");
+                                         ": use --device cpu; gst-moshi doctor says what is missing");
   }
   if (!devices[index].usable) {
     throw Error(ErrorCode::NoDevice, devices[index].problem);

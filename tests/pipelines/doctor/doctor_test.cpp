@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -75,6 +76,22 @@ INSTANTIATE_TEST_SUITE_P(Doctor, Situations, testing::ValuesIn(recorded().at("si
                          [](const auto& situation) {
                            return situation.param.at("name").template get<std::string>();
                          });
+
+/// Each kind of finding has a situation that expects words of its advice, so that none can get lost.
+TEST(Doctor, AllAdviceIsExpectedSomewhere) {
+  std::map<std::string, bool> expected;
+  for (const json& situation : recorded().at("situations")) {
+    const Report report = examine(machine_of(situation));
+    for (const Finding& finding : report.findings) {
+      bool& found = expected[finding.id];
+      for (const std::string phrase : situation.at("says")) {
+        found = found || finding.advice.find(phrase) != std::string::npos;
+      }
+    }
+  }
+  for (const auto& [id, found] : expected) EXPECT_TRUE(found) << id;
+  EXPECT_GE(recorded().at("situations").size(), 20U);
+}
 
 TEST(Doctor, TheWorstComesFirst) {
   for (const json& situation : recorded().at("situations")) {
