@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "backend.h"
 
+#include <algorithm>
+
 #include "object_lock.h"
 
 namespace gstmoshi {
@@ -249,30 +251,36 @@ void Backend::note_latency(GstQuery* query) {
   total_latency_ = minimum;
 }
 
-void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration) {
-  if (!live_) return;
-  if (++live_frames_ % frames_between_looks == 0) follow_steps();
+GstClockTimeDiff Backend::lateness(const GstSegment& segment, GstClockTime pts) const {
+  if (!live_) return 0;
   const GstClockTime running = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts);
   GstClock* clock = gst_element_get_clock(element_);
-  if (clock == nullptr) return;
+  if (clock == nullptr) return 0;
   const GstClockTime now = gst_clock_get_time(clock);
   gst_object_unref(clock);
   const GstClockTime base_time = gst_element_get_base_time(element_);
-  if (!GST_CLOCK_TIME_IS_VALID(running) || !GST_CLOCK_TIME_IS_VALID(base_time)) return;
+  if (!GST_CLOCK_TIME_IS_VALID(running) || !GST_CLOCK_TIME_IS_VALID(base_time)) return 0;
+  return std::max<GstClockTimeDiff>(GST_CLOCK_DIFF(base_time + running + total_latency_, now), 0);
+}
 
-  const GstClockTimeDiff late = GST_CLOCK_DIFF(base_time + running + total_latency_, now);
-  if (late <= 0) return;
+void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration) {
+  if (live_ && ++live_frames_ % frames_between_looks == 0) follow_steps();
+  const GstClockTimeDiff late = lateness(segment, pts);
+  if (late == 0) return;
   figures_.change([](auto& counters) { ++counters.frames_late; });
   if (late <= reported_late_ + reported_late_ / 10) return;
   reported_late_ = late;
   const auto late_ms = static_cast<guint64>(late) / GST_MSECOND;
+  const auto counters = figures_.counters();
   GST_ELEMENT_WARNING_WITH_DETAILS(
       element_, CORE, CLOCK,
       ("frames are up to %" G_GUINT64_FORMAT
        " ms late: use a faster device or a smaller model, or raise `latency` (now %u ms)",
        late_ms, budget_.milliseconds()),
       (nullptr),
-      ("late-ms", G_TYPE_UINT64, late_ms, "latency-ms", G_TYPE_UINT, budget_.milliseconds(), nullptr));
+      ("late-ms", G_TYPE_UINT64, late_ms, "latency-ms", G_TYPE_UINT, budget_.milliseconds(), "frames-late",
+       G_TYPE_UINT64, counters.frames_late, "frames-dropped", G_TYPE_UINT64, counters.frames_dropped,
+       "backlog", G_TYPE_UINT64, counters.backlog, nullptr));
   post_qos(segment, pts, duration, late);
 }
 

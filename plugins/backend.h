@@ -84,9 +84,11 @@ class Backend {
   /// Remembers what a LATENCY query says of the way from the source to the element's output.
   void note_latency(GstQuery* query);
   [[nodiscard]] bool live() const { return live_; }
+  /// How long ago a frame should have left the element: 0 in time, and where nothing is live.
+  [[nodiscard]] GstClockTimeDiff lateness(const GstSegment& segment, GstClockTime pts) const;
   /// Called with each output frame of a live stream: counts the late ones, and once per new maximum
-  /// (a tenth more than the last one reported) posts a warning and a QOS message. Declares another latency
-  /// where frames have come to take another time.
+  /// (a tenth more than the last one reported) posts a warning, whose details are the figures, and a QOS
+  /// message. Declares another latency where frames have come to take another time.
   void check_late(const GstSegment& segment, GstClockTime pts, GstClockTime duration);
   /// Posts a QOS message about a frame that is `jitter` late or dropped.
   void post_qos(const GstSegment& segment, GstClockTime pts, GstClockTime duration, GstClockTimeDiff jitter);

@@ -44,11 +44,13 @@ GstStructure* Figures::structure(const char* name, unsigned latency_ms) const {
       name, "frames-in", G_TYPE_UINT64, counters_.frames_in, "frames-out", G_TYPE_UINT64,
       counters_.frames_out, "frames-dropped", G_TYPE_UINT64, counters_.frames_dropped, "frames-concealed",
       G_TYPE_UINT64, counters_.frames_concealed, "frames-late", G_TYPE_UINT64, counters_.frames_late,
-      "resyncs", G_TYPE_UINT64, counters_.resyncs, "backlog", G_TYPE_UINT64, counters_.backlog, "step-ms-p50",
-      G_TYPE_DOUBLE, steps.step_ms_p50, "step-ms-p99", G_TYPE_DOUBLE, steps.step_ms_p99, "step-ms-max",
-      G_TYPE_DOUBLE, steps.step_ms_max, "batch-mean", G_TYPE_DOUBLE, steps.batch_mean, "latency-ms",
-      G_TYPE_UINT, latency_ms, "device", G_TYPE_STRING, device_.c_str(), "precision", G_TYPE_STRING,
-      precision_.c_str(), "graphs", G_TYPE_BOOLEAN, static_cast<gboolean>(graphs_), nullptr);
+      "frames-too-late", G_TYPE_UINT64, counters_.frames_too_late, "restarts", G_TYPE_UINT64,
+      counters_.restarts, "resyncs", G_TYPE_UINT64, counters_.resyncs, "backlog", G_TYPE_UINT64,
+      counters_.backlog, "step-ms-p50", G_TYPE_DOUBLE, steps.step_ms_p50, "step-ms-p99", G_TYPE_DOUBLE,
+      steps.step_ms_p99, "step-ms-max", G_TYPE_DOUBLE, steps.step_ms_max, "batch-mean", G_TYPE_DOUBLE,
+      steps.batch_mean, "latency-ms", G_TYPE_UINT, latency_ms, "device", G_TYPE_STRING, device_.c_str(),
+      "precision", G_TYPE_STRING, precision_.c_str(), "graphs", G_TYPE_BOOLEAN,
+      static_cast<gboolean>(graphs_), nullptr);
 }
 
 }  // namespace gstmoshi

@@ -18,6 +18,8 @@ class Figures {
     uint64_t frames_dropped = 0;
     uint64_t frames_concealed = 0;
     uint64_t frames_late = 0;
+    uint64_t frames_too_late = 0;
+    uint64_t restarts = 0;
     uint64_t resyncs = 0;
     uint64_t backlog = 0;
   };

@@ -7,7 +7,9 @@
  * @see_also: mimienc, moshilm
  *
  * Decodes codes of the Mimi codec to mono PCM, one frame a buffer. Lost frames (GAP events) are concealed:
- * the last sound is held for two frames while it fades, then there is silence; the codec's state stays.
+ * the last sound is held for two frames while it fades, then there is silence; the codec's state stays. In a
+ * live pipeline a frame that comes after its time has passed goes through the codec, but there is silence in
+ * its place.
  *
  * Codes of other weights are refused when their caps carry a `codec-id`.
  *
@@ -31,6 +33,7 @@
 #include <vector>
 
 #include "backend.h"
+#include "concealment.h"
 #include "elements.h"
 #include "guarded.h"
 #include "mimi_caps.h"
@@ -49,12 +52,10 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
 #define ASSUMED_LATENCY_MS 20  // Until it is measured.
 #define DEFAULT_CODEBOOKS 0
 
-// Lost frames that the decoder fills from the last codes, fading; what follows is silence.
-static constexpr int conceal_frames = 2;
 // Longest time concealed at once; the rest of a longer gap is passed on as a gap.
 static constexpr GstClockTime max_conceal = 10 * GST_SECOND;
-// After silence the sound comes back within this time.
-static constexpr GstClockTime fade_in = 10 * GST_MSECOND;
+// The sound comes back within this time.
+static constexpr GstClockTime join_time = 10 * GST_MSECOND;
 
 enum { PROP_CODEBOOKS = gstmoshi::PROP_OWN };
 
@@ -70,8 +71,8 @@ struct GstMimiDecPrivate {
   std::shared_ptr<moshi::DecoderSession> session;
   bool fresh = false;                // The codec starts anew with the next frame.
   std::vector<uint16_t> last_codes;  // To conceal with; empty before the first frame.
-  int concealed = 0;                 // Frames concealed in a row.
-  gstmoshi::Timeline timeline;       // Of the input.
+  gstmoshi::Concealment concealment;
+  gstmoshi::Timeline timeline;  // Of the input.
 };
 
 #define gst_mimi_dec_parent_class parent_class
@@ -88,10 +89,13 @@ GstMimiDecPrivate::GstMimiDecPrivate(GstMimiDec* self)
               }) {}
 
 static void forget_stream(GstMimiDecPrivate* priv) {
-  priv->timeline.reset(priv->backend.context().codec().sample_rate);
+  const moshi::CodecInfo& codec = priv->backend.context().codec();
+  priv->timeline.reset(codec.sample_rate);
   priv->fresh = true;
   priv->last_codes.clear();
-  priv->concealed = 0;
+  priv->concealment.reset(
+      static_cast<size_t>(codec.frame_size),
+      gst_util_uint64_scale(join_time, static_cast<guint64>(codec.sample_rate), GST_SECOND));
 }
 
 static gboolean gst_mimi_dec_start(GstAudioDecoder* decoder) {
@@ -197,11 +201,6 @@ static void step(GstMimiDecPrivate* priv, std::span<const uint16_t> codes, std::
   priv->fresh = false;
 }
 
-static void ramp(std::span<float> pcm, float from, float to) {
-  const float slope = (to - from) / static_cast<float>(std::max<size_t>(pcm.size(), 1));
-  for (size_t i = 0; i < pcm.size(); ++i) pcm[i] *= from + slope * static_cast<float>(i);
-}
-
 static GstBuffer* pcm_buffer(std::span<const float> pcm) {
   GstBuffer* buffer = gst_buffer_new_allocate(nullptr, pcm.size() * sizeof(float), nullptr);
   gst_buffer_fill(buffer, 0, pcm.data(), pcm.size() * sizeof(float));
@@ -221,30 +220,33 @@ static GstFlowReturn push(GstMimiDec* self, std::span<const float> pcm) {
   return gst_audio_decoder_finish_frame(decoder, pcm_buffer(pcm), 1);
 }
 
-// Sound for `duration` without codes: the last frame again, fading, then silence.
+// Sound for `duration` without codes.
 static GstFlowReturn conceal(GstMimiDec* self, GstClockTime pts, GstClockTime duration) {
   GstMimiDecPrivate* priv = self->priv;
   const moshi::CodecInfo& codec = priv->backend.context().codec();
   const auto samples = gst_util_uint64_scale_round(std::min(duration, max_conceal),
                                                    static_cast<guint64>(codec.sample_rate), GST_SECOND);
-  std::vector<float> pcm(static_cast<size_t>(samples), 0.0F);
-  const auto frame_size = static_cast<size_t>(codec.frame_size);
-  std::vector<float> frame(frame_size);
-  uint64_t frames = 0;
-  for (size_t at = 0; at < pcm.size(); at += frame_size, ++frames) {
-    if (priv->concealed >= conceal_frames || priv->last_codes.empty()) continue;
-    step(priv, priv->last_codes, frame);
-    const float gain = 1.0F / conceal_frames;
-    ramp(frame, 1.0F - gain * static_cast<float>(priv->concealed),
-         1.0F - gain * static_cast<float>(priv->concealed + 1));
-    std::copy_n(frame.begin(), std::min(frame_size, pcm.size() - at),
-                pcm.begin() + static_cast<ptrdiff_t>(at));
-    ++priv->concealed;
+  std::vector<float> pcm(static_cast<size_t>(samples));
+  gstmoshi::Concealment::Repeat repeat;
+  if (!priv->last_codes.empty()) {
+    repeat = [priv](std::span<float> frame) { step(priv, priv->last_codes, frame); };
   }
-  priv->concealed = std::max(priv->concealed, 1);
+  priv->concealment.fill(pcm, repeat);
+  const auto frame_size = static_cast<guint64>(codec.frame_size);
+  const guint64 frames = (samples + frame_size - 1) / frame_size;
   priv->backend.figures().change([frames](auto& counters) { counters.frames_concealed += frames; });
-  priv->timeline.restart(pts);
+  if (priv->timeline.jump(pts) != 0 || !GST_CLOCK_TIME_IS_VALID(priv->timeline.next())) {
+    priv->timeline.restart(pts);
+  }
   return push(self, pcm);
+}
+
+// A live frame whose time has passed to its end: nobody can play it in time.
+static bool is_too_late(GstMimiDec* self) {
+  GstMimiDecPrivate* priv = self->priv;
+  const GstClockTime pts = priv->timeline.next();
+  return GST_CLOCK_TIME_IS_VALID(pts) && priv->backend.lateness(GST_AUDIO_DECODER(self)->input_segment, pts) >
+                                             priv->backend.context().codec().frame_ns;
 }
 
 static GstFlowReturn decode(GstMimiDec* self, GstBuffer* buffer) {
@@ -266,10 +268,16 @@ static GstFlowReturn decode(GstMimiDec* self, GstBuffer* buffer) {
   std::vector<float> pcm(static_cast<size_t>(codec.frame_size));
   step(priv, codes, pcm);
   priv->last_codes = codes;
-  if (priv->concealed > 0) {
-    const auto length = gst_util_uint64_scale(fade_in, static_cast<guint64>(codec.sample_rate), GST_SECOND);
-    ramp(std::span(pcm).first(std::min<size_t>(pcm.size(), length)), 0.0F, 1.0F);
-    priv->concealed = 0;
+  if (is_too_late(self)) {
+    GST_DEBUG_OBJECT(self, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(pts));
+    priv->concealment.silence(pcm);
+    priv->backend.figures().change([](auto& counters) {
+      ++counters.frames_dropped;
+      ++counters.frames_too_late;
+      ++counters.frames_concealed;
+    });
+  } else {
+    priv->concealment.join(pcm);
   }
   size_t start = 0;
   size_t end = 0;

@@ -1,4 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include <algorithm>
+#include <cmath>
+
 #include "rig.h"
 
 namespace {
@@ -67,6 +70,79 @@ TEST_F(MimiDec, ConcealsThenFades) {
   EXPECT_EQ(rig.stat("frames-concealed"), 4U);
   EXPECT_EQ(rig.stat("resyncs"), 0U);
   EXPECT_EQ(fake::log().decoder_codes.size(), 4U) << "two frames of the four are decoded";
+}
+
+/// The largest difference between samples that follow each other.
+float largest_step(const std::vector<float>& samples) {
+  float largest = 0;
+  for (size_t i = 1; i < samples.size(); ++i)
+    largest = std::max(largest, std::abs(samples[i] - samples[i - 1]));
+  return largest;
+}
+
+/// Sound of one value around a gap announced in parts; the gap's length.
+std::vector<float> sound_around_gap(GstClockTime part, guint64 parts) {
+  Rig rig("mimidec", code_caps());
+  rig.push(codes(8, 0, 2000));
+  for (guint64 i = 0; i < parts; ++i) {
+    EXPECT_TRUE(rig.push_event(gst_event_new_gap(frame_time + i * part, part)));
+  }
+  rig.push(codes(8, frame_time + parts * part, 2000));
+  std::vector<float> samples;
+  for (guint64 i = 0; i < parts + 2; ++i) {
+    const auto more = samples_of(rig.pull().get());
+    samples.insert(samples.end(), more.begin(), more.end());
+  }
+  return samples;
+}
+
+TEST_F(MimiDec, GapsDoNotClick) {
+  for (const GstClockTime part : std::vector<GstClockTime>{20 * GST_MSECOND, 60 * GST_MSECOND, frame_time}) {
+    for (guint64 parts = 1; parts < 10; ++parts) {
+      const auto samples = sound_around_gap(part, parts);
+      EXPECT_LE(largest_step(samples), 1.001F / 240) << parts << " gaps of " << part;
+      EXPECT_EQ(samples.back(), 1.0F);
+      EXPECT_EQ(samples.size(), 2 * frame + parts * part * 24 / GST_MSECOND);
+    }
+  }
+}
+
+TEST_F(MimiDec, LateFramesAreNotHeard) {
+  Rig rig("mimidec", code_caps());
+  rig.go_live(0);
+  const GstClockTime latency = gst_harness_query_latency(rig.harness());
+  GstClockTime now = 0;
+  std::vector<float> samples;
+  for (guint64 i = 0; i < 8; ++i) {
+    const bool late = i == 3 || i == 4;
+    now = std::max(now, i * frame_time + latency + (late ? frame_time + 1 : 0));
+    rig.set_time(now);
+    rig.push(codes(8, i * frame_time, 2000));
+    const BufferPtr output = rig.pull();
+    EXPECT_EQ(GST_BUFFER_PTS(output.get()), i * frame_time);
+    const auto more = samples_of(output.get());
+    if (late) {
+      EXPECT_EQ(std::count(more.begin(), more.end(), 0.0F), i == 3 ? 1680 : 1920);
+    }
+    samples.insert(samples.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(samples.size(), 8 * frame);
+  EXPECT_LE(largest_step(samples), 1.001F / 240);
+  EXPECT_EQ(fake::log().decoder_codes.size(), 8U) << "the codec does not hear what is late";
+  EXPECT_EQ(rig.stat("frames-too-late"), 2U);
+  EXPECT_EQ(rig.stat("frames-dropped"), 2U);
+  EXPECT_EQ(rig.stat("frames-concealed"), 2U);
+  EXPECT_EQ(samples.back(), 1.0F);
+}
+
+TEST_F(MimiDec, LatenessWithinTheFrameIsHeard) {
+  Rig rig("mimidec", code_caps());
+  rig.go_live(0);
+  rig.set_time(gst_harness_query_latency(rig.harness()) + frame_time);
+  rig.push(codes(8, 0, 2000));
+  EXPECT_EQ(samples_of(rig.pull().get()), std::vector<float>(frame, 1.0F));
+  EXPECT_EQ(rig.stat("frames-late"), 1U);
+  EXPECT_EQ(rig.stat("frames-too-late"), 0U);
 }
 
 TEST_F(MimiDec, DiscontKeepsTheCodecsState) {
