@@ -17,6 +17,7 @@ moshi::LmFrame Conversation::run(const std::vector<uint16_t>& codes, const moshi
   moshi::LmFrame frame;
   session_->submit(codes);
   session_->await(frame, cancel);
+  if (!full()) ++steps_;
   return frame;
 }
 
@@ -24,6 +25,7 @@ std::optional<Column> Conversation::step(const std::vector<uint16_t>& codes,
                                          const moshi::Cancellation* cancel) {
   if (fresh_) {
     session_->reset();
+    steps_ = 0;
     input_ended_ = false;
     if (repeat_first_) run(codes, cancel);
   }

@@ -33,6 +33,8 @@ class Conversation {
   [[nodiscard]] moshi::SessionStats stats() const { return session_->stats(); }
   /// The next frame starts a new conversation.
   void restart() { fresh_ = true; }
+  /// Whether it is as long as the model's context.
+  [[nodiscard]] bool full() const { return steps_ >= info_.context; }
 
  private:
   moshi::LmFrame run(const std::vector<uint16_t>& codes, const moshi::Cancellation* cancel);
@@ -41,6 +43,7 @@ class Conversation {
   moshi::LmInfo info_;
   bool repeat_first_;
   bool fresh_ = true;
+  int steps_ = 0;  // Up to the context's length.
   bool input_ended_ = false;
 };
 

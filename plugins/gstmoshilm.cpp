@@ -166,7 +166,8 @@ static void gst_moshi_lm_set_context(GstElement* element, GstContext* context) {
 // -------------------------------------------------------------------------------------------- pads
 
 static void task(gpointer element) {
-  if (!PRIV(element)->worker.step()) gst_pad_pause_task(PRIV(element)->srcpad);
+  GstMoshiLmPrivate* priv = PRIV(element);
+  if (!priv->worker.step(priv->properties.live_policy())) gst_pad_pause_task(priv->srcpad);
 }
 
 static gboolean gst_moshi_lm_src_activate(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
@@ -296,7 +297,10 @@ static void gst_moshi_lm_release_pad(GstElement* element, GstPad* pad) {
 
 static void gst_moshi_lm_set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   GstMoshiLmPrivate* priv = PRIV(object);
-  if (priv->backend.set_property(id, value) || priv->properties.set(id, value)) return;
+  if (priv->backend.set_property(id, value) || priv->properties.set(id, value)) {
+    priv->worker.queue().nudge();  // The wait under way ends as the new settings say.
+    return;
+  }
   G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 

@@ -5,8 +5,8 @@
 
 namespace gstmoshi {
 
-GstFlowReturn InputQueue::push(UserFrame frame, const Limits& limits, GstClockTime* dropped) {
-  *dropped = GST_CLOCK_TIME_NONE;
+GstFlowReturn InputQueue::push(UserFrame frame, const Limits& limits, std::vector<GstClockTime>* dropped) {
+  dropped->clear();
   std::unique_lock lock(shared_->mutex);
   const bool wait = !limits.live || limits.policy == LatePolicy::Block;
   if (wait) {
@@ -18,10 +18,10 @@ GstFlowReturn InputQueue::push(UserFrame frame, const Limits& limits, GstClockTi
   items_.emplace_back(std::move(frame));
   ++frames_;
   const size_t most = limits.policy == LatePolicy::DropUser ? 1 : limits.max_backlog;
-  if (!wait && frames_ > most) {
+  while (!wait && frames_ > most) {
     UserFrame* victim = choose_drop();
     victim->dropped = true;
-    *dropped = victim->pts;
+    dropped->push_back(victim->pts);
     --frames_;
   }
   shared_->changed.notify_all();

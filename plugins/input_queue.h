@@ -39,9 +39,9 @@ class InputQueue {
     size_t max_backlog = 1;  ///< Frames that may wait.
   };
 
-  /// Adds a frame. OK, or the flow the task ended with, or FLUSHING. `dropped` becomes the time stamp of the
-  /// frame dropped for it, if one was.
-  GstFlowReturn push(UserFrame frame, const Limits& limits, GstClockTime* dropped);
+  /// Adds a frame. OK, or the flow the task ended with, or FLUSHING. `dropped` becomes the time stamps of the
+  /// frames dropped for it.
+  GstFlowReturn push(UserFrame frame, const Limits& limits, std::vector<GstClockTime>* dropped);
   /// Adds an event; false when flushing.
   bool push(EventPtr event);
   /// Waits for an item, or until `deadline` on `clock` (GST_CLOCK_TIME_NONE: without one).

@@ -20,6 +20,8 @@ enum : guint {
   PROP_FIRST_FRAME,
   PROP_LATE_POLICY,
   PROP_MAX_BACKLOG,
+  PROP_STARVATION_TIMEOUT,
+  PROP_CONTEXT_POLICY,
   PROP_MAX_SESSIONS,
   PROP_ALLOW_SLOW,
   PROP_STEP_DELAY,
@@ -92,6 +94,15 @@ void LmProperties::install(GObjectClass* object_class) {
       g_param_spec_uint("max-backlog", "Longest backlog",
                         "Frames that may wait; beyond it those of a live stream are dropped (late-policy)", 1,
                         100000, 12, flags_playing));
+  add(PROP_STARVATION_TIMEOUT,
+      g_param_spec_uint64("starvation-timeout", "Starvation timeout",
+                          "Nanoseconds after its due time at which a missing frame of a live stream is "
+                          "replaced by silence; -1: as late as its answer is still in time",
+                          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags_playing));
+  add(PROP_CONTEXT_POLICY,
+      enumerated("context-policy", "Context policy",
+                 "What happens once the conversation is as long as the model's context",
+                 context_policy_type(), static_cast<gint>(ContextPolicy::Ring), flags_playing));
   add(PROP_MAX_SESSIONS,
       g_param_spec_int(
           "max-sessions", "Most sessions",
@@ -150,6 +161,12 @@ bool LmProperties::set(guint id, const GValue* value) {
     case PROP_MAX_BACKLOG:
       max_backlog_ = g_value_get_uint(value);
       return true;
+    case PROP_STARVATION_TIMEOUT:
+      live_policy_.starvation_timeout = g_value_get_uint64(value);
+      return true;
+    case PROP_CONTEXT_POLICY:
+      live_policy_.context = static_cast<ContextPolicy>(g_value_get_enum(value));
+      return true;
     case PROP_MAX_SESSIONS:
       max_sessions_ = g_value_get_int(value);
       return true;
@@ -205,6 +222,12 @@ bool LmProperties::get(guint id, GValue* value) const {
       return true;
     case PROP_MAX_BACKLOG:
       g_value_set_uint(value, max_backlog_);
+      return true;
+    case PROP_STARVATION_TIMEOUT:
+      g_value_set_uint64(value, live_policy_.starvation_timeout);
+      return true;
+    case PROP_CONTEXT_POLICY:
+      g_value_set_enum(value, static_cast<gint>(live_policy_.context));
       return true;
     case PROP_MAX_SESSIONS:
       g_value_set_int(value, max_sessions_);
@@ -267,6 +290,11 @@ LmSettings LmProperties::settings(const moshi::LmInfo& lm) const {
 LatePolicy LmProperties::late_policy() const {
   const ObjectLock lock(element_);
   return late_policy_;
+}
+
+LivePolicy LmProperties::live_policy() const {
+  const ObjectLock lock(element_);
+  return live_policy_;
 }
 
 size_t LmProperties::max_backlog() const {

@@ -28,6 +28,7 @@ class LmProperties {
   [[nodiscard]] LmSettings settings(const moshi::LmInfo& lm) const;
   [[nodiscard]] LatePolicy late_policy() const;
   [[nodiscard]] size_t max_backlog() const;
+  [[nodiscard]] LivePolicy live_policy() const;
 
  private:
   [[nodiscard]] moshi::Conditions conditions() const;
@@ -47,6 +48,7 @@ class LmProperties {
   FirstFrame first_frame_ = FirstFrame::Repeat;
   LatePolicy late_policy_ = LatePolicy::CatchUp;
   guint max_backlog_ = 12;
+  LivePolicy live_policy_;
   int max_sessions_ = 0;
   bool allow_slow_ = false;
   guint step_delay_ = 0;

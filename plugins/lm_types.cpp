@@ -44,6 +44,16 @@ GType first_frame_type() {
   return type;
 }
 
+GType context_policy_type() {
+  static const GEnumValue values[] = {
+      {static_cast<gint>(ContextPolicy::Ring), "Go on with the newest part of the conversation", "ring"},
+      {static_cast<gint>(ContextPolicy::RestartInSilence), "Once the context is full, start anew in a pause",
+       "restart-in-silence"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstMoshiContextPolicy", values);
+  return type;
+}
+
 GType late_policy_type() {
   static const GEnumValue values[] = {
       {static_cast<gint>(LatePolicy::CatchUp), "Step waiting frames fast, drop some beyond max-backlog",

@@ -18,9 +18,21 @@ enum class LatePolicy {
   Block,     ///< Upstream waits.
 };
 
+enum class ContextPolicy {
+  Ring,              ///< A conversation goes on with the newest part of itself.
+  RestartInSilence,  ///< Once its context is full, it starts anew in a pause.
+};
+
+/// What keeps a conversation going; may change at any time.
+struct LivePolicy {
+  GstClockTime starvation_timeout = GST_CLOCK_TIME_NONE;  ///< None: as long as the answer is in time.
+  ContextPolicy context = ContextPolicy::Ring;
+};
+
 GType precision_type();
 GType kv_precision_type();
 GType first_frame_type();
 GType late_policy_type();
+GType context_policy_type();
 
 }  // namespace gstmoshi

@@ -12,6 +12,14 @@ GST_DEBUG_CATEGORY_EXTERN(moshilm_debug);
 #define GST_CAT_DEFAULT moshilm_debug
 
 namespace gstmoshi {
+namespace {
+
+// Missing time of a live stream up to this long is heard as silence; beyond it time begins anew.
+constexpr GstClockTime max_silence = 10 * GST_SECOND;
+// Neither side speaks for so long in a pause.
+constexpr GstClockTime pause = GST_SECOND;
+
+}  // namespace
 
 LmWorker::LmWorker(Backend& backend, GstElement* element, GstPad* sinkpad, GstPad* srcpad)
     : backend_(backend), element_(element), sinkpad_(sinkpad), srcpad_(srcpad) {
@@ -48,21 +56,20 @@ GstFlowReturn LmWorker::chain(GstBuffer* buffer, LatePolicy policy, size_t max_b
                            backend_.context().codec().cardinality);
   frame.pts = GST_BUFFER_PTS(buffer);
   frame.arrival = gst_element_get_current_running_time(element_);
-  GstClockTime dropped = GST_CLOCK_TIME_NONE;
+  std::vector<GstClockTime> dropped;
   const GstFlowReturn flow = queue_.push(std::move(frame), {live_, policy, max_backlog}, &dropped);
   if (flow != GST_FLOW_OK) return flow;
-  const bool lost = GST_CLOCK_TIME_IS_VALID(dropped);
   backend_.figures().change([&](auto& counters) {
     ++counters.frames_in;
-    if (lost) ++counters.frames_dropped;
+    counters.frames_dropped += dropped.size();
     counters.backlog = queue_.backlog();
   });
-  if (lost) {
-    GST_DEBUG_OBJECT(element_, "backlog: dropped the frame of %" GST_TIME_FORMAT, GST_TIME_ARGS(dropped));
+  for (const GstClockTime pts : dropped) {
+    GST_DEBUG_OBJECT(element_, "backlog: dropped the frame of %" GST_TIME_FORMAT, GST_TIME_ARGS(pts));
     const EventPtr event(gst_pad_get_sticky_event(sinkpad_, GST_EVENT_SEGMENT, 0));
     const GstSegment* segment = nullptr;
     gst_event_parse_segment(event.get(), &segment);
-    backend_.post_qos(*segment, dropped, frame_ns(), 0);
+    backend_.post_qos(*segment, pts, frame_ns(), backend_.lateness(*segment, pts));
   }
   return GST_FLOW_OK;
 }
@@ -101,6 +108,8 @@ void LmWorker::forget_stream() {
   shift_ = 0;
   discont_ = true;
   text_started_.reset();
+  quiet_ = 0;
+  answering_ = false;
   if (conversation_) conversation_->restart();
 }
 
@@ -128,7 +137,8 @@ std::shared_ptr<TextOutput> LmWorker::text() {
   return text;
 }
 
-bool LmWorker::step() {
+bool LmWorker::step(const LivePolicy& policy) {
+  policy_ = policy;
   GstClock* clock = gst_element_get_clock(element_);
   InputQueue::Item item;
   const InputQueue::Wake wake = queue_.pop(&item, clock, silence_deadline(clock));
@@ -155,8 +165,8 @@ GstFlowReturn LmWorker::finish(GstFlowReturn flow) {
 
 // Upstream's word on its latency, or up to a frame more where it does not keep it: a slow encoder's frames
 // are late, not lost.
-void LmWorker::note_arrival(const UserFrame& frame) {
-  const GstClockTime running = gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, frame.pts);
+void LmWorker::note_arrival(const UserFrame& frame, GstClockTime pts) {
+  const GstClockTime running = gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, pts);
   GstClockTime seen = 0;
   if (GST_CLOCK_TIME_IS_VALID(frame.arrival) && GST_CLOCK_TIME_IS_VALID(running) && frame.arrival > running) {
     seen = frame.arrival - running;
@@ -165,7 +175,7 @@ void LmWorker::note_arrival(const UserFrame& frame) {
   delay_ = std::clamp(std::max(seen, delay_ - delay_ / 32), least, least + frame_ns());
 }
 
-// When silence must be stepped in place of the next frame, so that its answer is still in time.
+// When silence must be stepped in place of the next frame: by default so that its answer is still in time.
 GstClockTime LmWorker::silence_deadline(GstClock* clock) const {
   const GstClockTime next = timeline_.next();
   if (!playing_ || !live_ || clock == nullptr || silence_.empty() || !GST_CLOCK_TIME_IS_VALID(next)) {
@@ -173,9 +183,13 @@ GstClockTime LmWorker::silence_deadline(GstClock* clock) const {
   }
   const GstClockTime running = gst_segment_to_running_time(&segment_, GST_FORMAT_TIME, next);
   if (!GST_CLOCK_TIME_IS_VALID(running)) return GST_CLOCK_TIME_NONE;
-  const auto step = static_cast<GstClockTime>(conversation_->stats().step_ms_p50 * GST_MSECOND);
-  const GstClockTime budget = backend_.budget();
-  return gst_element_get_base_time(element_) + running + delay_ + budget - std::min(step, budget);
+  GstClockTime timeout = policy_.starvation_timeout;
+  if (!GST_CLOCK_TIME_IS_VALID(timeout)) {
+    const auto step = static_cast<GstClockTime>(conversation_->stats().step_ms_p50 * GST_MSECOND);
+    timeout = backend_.budget() - std::min(step, backend_.budget());
+  }
+  const GstClockTime due = gst_element_get_base_time(element_) + running + delay_;
+  return due + std::min(timeout, GST_CLOCK_TIME_NONE - 1 - due);
 }
 
 GstFlowReturn LmWorker::handle_silence() {
@@ -184,10 +198,15 @@ GstFlowReturn LmWorker::handle_silence() {
   const bool due = GST_CLOCK_TIME_IS_VALID(deadline) && gst_clock_get_time(clock) >= deadline;
   if (clock != nullptr) gst_object_unref(clock);
   if (!due) return GST_FLOW_OK;  // The pipeline paused, or was nudged.
+  return conceal();
+}
+
+// The next frame is missing: the model hears silence in its place.
+GstFlowReturn LmWorker::conceal() {
   GST_DEBUG_OBJECT(element_, "no input for %" GST_TIME_FORMAT ", stepping silence",
                    GST_TIME_ARGS(timeline_.next()));
   backend_.figures().change([](auto& counters) { ++counters.frames_concealed; });
-  return handle_frame({silence_, timeline_.next()});
+  return step_frame(silence_);
 }
 
 GstFlowReturn LmWorker::open_conversation() {
@@ -200,7 +219,7 @@ GstFlowReturn LmWorker::open_conversation() {
   }
   moshi::ExecutionContext& context = backend_.context();
   const moshi::LmInfo& lm = context.lm();
-  if (live_) {
+  if (live_ || policy_.context == ContextPolicy::RestartInSilence) {
     silence_ = silence_codes(context, lm.user_codebooks, backend_.cancellation());
     queue_.set_silence(silence_);
     check_real_time(context, settings.step_delay, settings.allow_slow, backend_.cancellation());
@@ -219,29 +238,77 @@ GstFlowReturn LmWorker::handle_frame(const UserFrame& frame) {
     const GstFlowReturn flow = open_conversation();
     if (flow != GST_FLOW_OK) return flow;
   }
-  note_arrival(frame);
-  const GstClockTimeDiff jump = timeline_.jump(frame.pts);
+  GstClockTimeDiff jump = timeline_.jump(frame.pts);
   if (live_ && jump < 0) {  // Silence has taken its place.
-    GST_DEBUG_OBJECT(element_, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(frame.pts));
-    backend_.figures().change([](auto& counters) { ++counters.frames_dropped; });
+    note_arrival(frame, frame.pts);
+    note_too_late(frame.pts);
     return GST_FLOW_OK;
   }
   if (jump != 0) {
-    GST_DEBUG_OBJECT(element_, "time jumps by %" G_GINT64_FORMAT " ns", jump);
-    backend_.figures().change([](auto& counters) { ++counters.resyncs; });
-    discont_ = true;
+    const GstFlowReturn flow = handle_jump(jump, frame.pts);
+    if (flow != GST_FLOW_OK) return flow;
   }
-  if (jump != 0 || !GST_CLOCK_TIME_IS_VALID(timeline_.next())) {
+  if (!GST_CLOCK_TIME_IS_VALID(timeline_.next())) {
     timeline_.restart(GST_CLOCK_TIME_IS_VALID(frame.pts) ? frame.pts : segment_.start);
   }
+  // Against the count, from which upstream's time stamps may differ a little.
+  note_arrival(frame, timeline_.next());
+  if (!frame.dropped) return step_frame(frame.codes);
   const GstClockTime pts = timeline_.next() + shift_;
   timeline_.advance(frame_size());
-  if (frame.dropped) {
-    discont_ = true;
-    return push_gap(pts, frame_ns());
+  discont_ = true;
+  return push_gap(pts, frame_ns());
+}
+
+void LmWorker::note_too_late(GstClockTime pts) {
+  GST_DEBUG_OBJECT(element_, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(pts));
+  backend_.figures().change([](auto& counters) {
+    ++counters.frames_dropped;
+    ++counters.frames_too_late;
+  });
+  backend_.post_qos(segment_, pts, frame_ns(), backend_.lateness(segment_, pts));
+}
+
+// Frames are missing, or time begins anew. In a live stream the model hears silence for what is missing.
+GstFlowReturn LmWorker::handle_jump(GstClockTimeDiff jump, GstClockTime pts) {
+  const auto missing =
+      gst_util_uint64_scale_round(static_cast<guint64>(std::max<GstClockTimeDiff>(jump, 0)), 1, frame_ns());
+  if (live_ && !silence_.empty() && missing * frame_ns() <= max_silence) {
+    GstFlowReturn flow = GST_FLOW_OK;
+    for (guint64 i = 0; i < missing && flow == GST_FLOW_OK; ++i) flow = conceal();
+    return flow;
   }
-  const auto column = conversation_->step(frame.codes, backend_.cancellation());
-  return column ? push_column(pts, *column) : GST_FLOW_OK;
+  GST_DEBUG_OBJECT(element_, "time jumps by %" G_GINT64_FORMAT " ns", jump);
+  backend_.figures().change([](auto& counters) { ++counters.resyncs; });
+  discont_ = true;
+  timeline_.restart(pts);
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn LmWorker::step_frame(const std::vector<uint16_t>& codes) {
+  const GstClockTime pts = timeline_.next() + shift_;
+  timeline_.advance(frame_size());
+  const auto column = conversation_->step(codes, backend_.cancellation());
+  note_pause(codes, column);
+  if (column) return push_column(pts, *column);
+  return answering_ ? push_gap(pts, frame_ns()) : GST_FLOW_OK;
+}
+
+// A pause is when the user and the model have been silent for a while; a full conversation may start anew.
+void LmWorker::note_pause(const std::vector<uint16_t>& codes, const std::optional<Column>& column) {
+  const moshi::LmInfo& lm = backend_.context().lm();
+  const bool user_quiet = !silence_.empty() && codes.front() == silence_.front();
+  const bool model_quiet =
+      column && (column->text == lm.text_padding_id || column->text == lm.text_end_padding_id);
+  quiet_ = user_quiet && model_quiet ? quiet_ + 1 : 0;
+  if (policy_.context != ContextPolicy::RestartInSilence || !conversation_->full() ||
+      static_cast<GstClockTime>(quiet_) * frame_ns() < pause) {
+    return;
+  }
+  GST_INFO_OBJECT(element_, "the context is full: the conversation starts anew in a pause");
+  conversation_->restart();
+  quiet_ = 0;
+  backend_.figures().change([](auto& counters) { ++counters.restarts; });
 }
 
 GstFlowReturn LmWorker::push_gap(GstClockTime pts, GstClockTime duration) {
@@ -251,6 +318,7 @@ GstFlowReturn LmWorker::push_gap(GstClockTime pts, GstClockTime duration) {
 }
 
 GstFlowReturn LmWorker::push_column(GstClockTime pts, const Column& column) {
+  answering_ = true;
   const auto output = text();
   if (output) {
     moshi::ExecutionContext& context = backend_.context();

@@ -55,10 +55,12 @@ class LmWorker {
   void close();
 
   /// One round of the task: waits for an item and pushes what comes of it. False: the task shall pause.
-  bool step();
+  bool step(const LivePolicy& policy);
 
  private:
   GstFlowReturn handle_frame(const UserFrame& frame);
+  GstFlowReturn handle_jump(GstClockTimeDiff jump, GstClockTime pts);
+  GstFlowReturn step_frame(const std::vector<uint16_t>& codes);
   GstFlowReturn handle_event(GstEvent* event);
   GstFlowReturn handle_gap(GstEvent* event);
   GstFlowReturn handle_silence();
@@ -66,7 +68,10 @@ class LmWorker {
   GstFlowReturn open_conversation();
   GstFlowReturn push_column(GstClockTime pts, const Column& column);
   GstFlowReturn push_gap(GstClockTime pts, GstClockTime duration);
-  void note_arrival(const UserFrame& frame);
+  GstFlowReturn conceal();
+  void note_arrival(const UserFrame& frame, GstClockTime pts);
+  void note_too_late(GstClockTime pts);
+  void note_pause(const std::vector<uint16_t>& codes, const std::optional<Column>& column);
   GstFlowReturn finish(GstFlowReturn flow);
   [[nodiscard]] GstClockTime silence_deadline(GstClock* clock) const;
   [[nodiscard]] std::shared_ptr<TextOutput> text();
@@ -91,8 +96,11 @@ class LmWorker {
   MimiStream input_;
 
   // Of the task.
+  LivePolicy policy_;
   std::unique_ptr<Conversation> conversation_;
   std::vector<uint16_t> silence_;  // Codes of silence; known for live streams.
+  int quiet_ = 0;                  // Frames for which neither side has spoken.
+  bool answering_ = false;         // Output has begun: from now on every frame of time is accounted for.
   GstSegment segment_;
   Timeline timeline_;       // Of the input.
   GstClockTime delay_ = 0;  // From a frame's time to its arrival, lately.
