@@ -129,6 +129,88 @@ TEST_F(Live, BlockLosesNothing) {
   EXPECT_EQ(rest(rig, 5), (std::vector<int>{11, 12, 13, 14, 15}));
 }
 
+TEST_F(Live, StarvationTimeoutSaysWhenSilenceIsStepped) {
+  Rig rig("moshilm", code_caps(), [](GstElement* element) {
+    g_object_set(element, "starvation-timeout", 300 * GST_MSECOND, nullptr);
+  });
+  rig.go_live(upstream);
+  push_frame(rig, 0, 5);
+  rig.pull();
+  ASSERT_TRUE(gst_harness_wait_for_clock_id_waits(rig.harness(), 1, 20));
+  GstTestClock* clock = gst_harness_get_testclock(rig.harness());
+  EXPECT_EQ(gst_test_clock_get_next_entry_time(clock), frame_time + upstream + 300 * GST_MSECOND);
+  g_object_set(rig.element(), "starvation-timeout", 0, nullptr);  // The wait under way ends, too.
+  while (gst_test_clock_get_next_entry_time(clock) != frame_time + upstream) g_thread_yield();
+  gst_object_unref(clock);
+}
+
+TEST_F(Live, LostFramesOfABurstAreHeardAsSilence) {
+  Rig rig("moshilm", code_caps());
+  stall(rig);
+  push_frame(rig, 2, 12);
+  push_frame(rig, 5, 15);
+  EXPECT_EQ(rest(rig, 5), (std::vector<int>{11, 12, 1000, 1000, 15}));
+  EXPECT_EQ(rig.stat("frames-concealed"), 2U);
+  EXPECT_EQ(rig.stat("resyncs"), 0U);
+}
+
+TEST_F(Live, DiscontFollowsWhatIsDropped) {
+  Rig rig("moshilm", code_caps(), policy("catch-up", 1));
+  stall(rig);
+  push_frame(rig, 2, 12);
+  push_frame(rig, 3, 13);
+  push_frame(rig, 4, 14);
+  fake::block(false);
+  for (const guint64 index : {1, 4}) {
+    const BufferPtr output = rig.pull();
+    EXPECT_EQ(GST_BUFFER_PTS(output.get()), index * frame_time);
+    EXPECT_EQ(GST_BUFFER_FLAG_IS_SET(output.get(), GST_BUFFER_FLAG_DISCONT), index == 4);
+  }
+}
+
+TEST_F(Live, ASmallerBacklogHoldsAtOnce) {
+  Rig rig("moshilm", code_caps(), policy("catch-up", 10));
+  stall(rig);
+  for (guint64 i = 2; i < 10; ++i) push_frame(rig, i, static_cast<uint16_t>(10 + i));
+  g_object_set(rig.element(), "max-backlog", 2, nullptr);
+  push_frame(rig, 10, 20);
+  EXPECT_EQ(rig.stat("backlog"), 2U);
+  EXPECT_EQ(rig.stat("frames-dropped"), 7U);
+  EXPECT_EQ(rest(rig, 3), (std::vector<int>{11, 19, 20}));
+}
+
+class ContextPolicy : public Live, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ContextPolicy, FullConversationGoesOn) {
+  fake::settings().lm.context = 20;
+  const bool restarts = GetParam() == std::string("restart-in-silence");
+  Rig rig("moshilm", code_caps(), [](GstElement* element) {
+    gst_util_set_object_arg(G_OBJECT(element), "context-policy", GetParam());
+  });
+  rig.go_live(upstream);
+  const int resets = 1;  // At its beginning.
+  const auto speak = [&](guint64 from, guint64 to, uint16_t code) {
+    for (guint64 i = from; i < to; ++i) {
+      push_frame(rig, i, code);
+      ASSERT_EQ(GST_BUFFER_PTS(rig.pull().get()), i * frame_time);
+    }
+  };
+  const int before = fake::log().resets;
+  speak(0, 15, 1000);
+  EXPECT_EQ(fake::log().resets, before + resets) << "a pause, but the context is not full";
+  speak(15, 100, 7);
+  EXPECT_EQ(fake::log().resets, before + resets) << "full, but the user speaks";
+  speak(100, 112, 1000);
+  EXPECT_EQ(fake::log().resets, before + resets) << "too short a pause";
+  speak(112, 115, 1000);
+  EXPECT_EQ(fake::log().resets, before + resets + (restarts ? 1 : 0));
+  EXPECT_EQ(rig.stat("restarts"), restarts ? 1U : 0U);
+  EXPECT_EQ(rig.stat("frames-out"), 115U) << "time goes on without a hole";
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, ContextPolicy, ::testing::Values("ring", "restart-in-silence"),
+                         [](const auto& info) { return std::string(info.param).substr(0, 4); });
+
 struct LateCase {
   const char* factory;
   std::string caps;
@@ -161,6 +243,14 @@ TEST_P(Late, IsReportedOncePerNewMaximum) {
                        0),
             0U)
       << error_text(warning.get());
+  const GstStructure* details = nullptr;
+  gst_message_parse_warning_details(warning.get(), &details);
+  guint64 late_ms = 0;
+  guint64 late_frames = 0;
+  ASSERT_TRUE(gst_structure_get(details, "late-ms", G_TYPE_UINT64, &late_ms, "frames-late", G_TYPE_UINT64,
+                                &late_frames, nullptr));
+  EXPECT_EQ(late_ms, 500U);
+  EXPECT_EQ(late_frames, 1U);
   const MessagePtr qos = rig.message(GST_MESSAGE_QOS);
   gint64 jitter = 0;
   gst_message_parse_qos_values(qos.get(), &jitter, nullptr, nullptr);
