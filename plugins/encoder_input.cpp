@@ -93,6 +93,13 @@ GstFlowReturn EncoderInput::pass_gap(GstClockTime duration, GstClockTime max_gap
   return flow;
 }
 
+// A source whose clock is slow repeats a little time: what has been heard of it is left out.
+GstBuffer* EncoderInput::skip_heard(GstBuffer* buffer, GstClockTime overlap) {
+  backend_.figures().change([](auto& counters) { ++counters.resyncs; });
+  const gsize samples = gst_util_uint64_scale_round(overlap, static_cast<guint64>(info_.rate), GST_SECOND);
+  return gst_audio_buffer_truncate(buffer, info_.bpf, samples, static_cast<gsize>(-1));
+}
+
 // Upstream's time left the count: forward is a gap nobody announced, back is another stream.
 GstFlowReturn EncoderInput::follow_jump(GstClockTimeDiff jump, GstClockTime pts, GstClockTime max_gap) {
   GST_DEBUG_OBJECT(encoder_, "time jumps by %" G_GINT64_FORMAT " ns", jump);
@@ -120,7 +127,11 @@ GstFlowReturn EncoderInput::chain(GstBuffer* buffer, GstClockTime max_gap) {
   GstFlowReturn flow = GST_FLOW_OK;
   const GstClockTime pts =
       GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) + shift_ : GST_CLOCK_TIME_NONE;
-  if (const GstClockTimeDiff jump = timeline_.jump(pts); jump != 0) {
+  const GstClockTimeDiff jump = timeline_.jump(pts);
+  if (jump < 0 && -jump <= backend_.context().codec().frame_ns) {
+    buffer = skip_heard(buffer, static_cast<GstClockTime>(-jump));
+    if (buffer == nullptr) return GST_FLOW_OK;
+  } else if (jump != 0) {
     flow = follow_jump(jump, pts, max_gap);
   } else if (!GST_CLOCK_TIME_IS_VALID(timeline_.next())) {
     timeline_.restart(GST_CLOCK_TIME_IS_VALID(pts) ? pts : encoder_->input_segment.start);

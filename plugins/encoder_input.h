@@ -38,6 +38,7 @@ class EncoderInput {
   GstFlowReturn push_silence(guint64 samples);
   GstFlowReturn complete_frame();
   GstFlowReturn pass_gap(GstClockTime duration, GstClockTime max_gap, bool* silent);
+  GstBuffer* skip_heard(GstBuffer* buffer, GstClockTime overlap);
   GstFlowReturn follow_jump(GstClockTimeDiff jump, GstClockTime pts, GstClockTime max_gap);
   [[nodiscard]] GstPad* pad() const { return GST_AUDIO_ENCODER_SINK_PAD(encoder_); }
   [[nodiscard]] guint64 frame_size() const;

@@ -241,7 +241,7 @@ GstFlowReturn LmWorker::handle_frame(const UserFrame& frame) {
   GstClockTimeDiff jump = timeline_.jump(frame.pts);
   if (live_ && jump < 0) {  // Silence has taken its place.
     note_arrival(frame, frame.pts);
-    note_too_late(frame.pts);
+    note_too_late(frame);
     return GST_FLOW_OK;
   }
   if (jump != 0) {
@@ -260,13 +260,15 @@ GstFlowReturn LmWorker::handle_frame(const UserFrame& frame) {
   return push_gap(pts, frame_ns());
 }
 
-void LmWorker::note_too_late(GstClockTime pts) {
-  GST_DEBUG_OBJECT(element_, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(pts));
-  backend_.figures().change([](auto& counters) {
-    ++counters.frames_dropped;
+void LmWorker::note_too_late(const UserFrame& frame) {
+  GST_DEBUG_OBJECT(element_, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(frame.pts));
+  backend_.figures().change([&frame](auto& counters) {
+    if (!frame.dropped) ++counters.frames_dropped;
     ++counters.frames_too_late;
   });
-  backend_.post_qos(segment_, pts, frame_ns(), backend_.lateness(segment_, pts));
+  if (!frame.dropped) {  // Else it has been reported.
+    backend_.post_qos(segment_, frame.pts, frame_ns(), backend_.lateness(segment_, frame.pts));
+  }
 }
 
 // Frames are missing, or time begins anew. In a live stream the model hears silence for what is missing.

@@ -70,7 +70,7 @@ class LmWorker {
   GstFlowReturn push_gap(GstClockTime pts, GstClockTime duration);
   GstFlowReturn conceal();
   void note_arrival(const UserFrame& frame, GstClockTime pts);
-  void note_too_late(GstClockTime pts);
+  void note_too_late(const UserFrame& frame);
   void note_pause(const std::vector<uint16_t>& codes, const std::optional<Column>& column);
   GstFlowReturn finish(GstFlowReturn flow);
   [[nodiscard]] GstClockTime silence_deadline(GstClock* clock) const;

@@ -33,6 +33,7 @@ struct State {
   Log log;
   std::map<Call, Failure> failures;
   bool blocking = false;
+  bool blocking_lm = false;
   int blocked = 0;
   std::map<std::string, std::weak_ptr<moshi::ExecutionContext>> contexts;
 };
@@ -78,13 +79,14 @@ void set_failure(Call call, std::function<void()> raise, int frame = 0) {
   state().failures.insert_or_assign(call, Failure{std::move(raise), frame});
 }
 
-void wait_while_blocked(const moshi::Cancellation* cancel) {
+void wait_while_blocked(const moshi::Cancellation* cancel, bool lm = false) {
   std::unique_lock lock(state().mutex);
   const auto cancelled = [cancel] { return cancel != nullptr && cancel->impl().cancelled; };
-  if (state().blocking) {
+  const auto blocking = [lm] { return state().blocking || (lm && state().blocking_lm); };
+  if (blocking()) {
     ++state().blocked;
     state().changed.notify_all();
-    state().changed.wait(lock, [&] { return !state().blocking || cancelled(); });
+    state().changed.wait(lock, [&] { return !blocking() || cancelled(); });
     --state().blocked;
   }
   if (cancelled()) throw moshi::Error(moshi::ErrorCode::Cancelled, "cancelled");
@@ -93,7 +95,7 @@ void wait_while_blocked(const moshi::Cancellation* cancel) {
 // What all sessions share: a slot, and one frame under way.
 class Slot {
  public:
-  Slot() {
+  explicit Slot(bool lm = false) : lm_(lm) {
     const std::lock_guard lock(state().mutex);
     ++state().log.sessions;
   }
@@ -102,7 +104,7 @@ class Slot {
     --state().log.sessions;
   }
   void step(const moshi::Cancellation* cancel) {
-    wait_while_blocked(cancel);
+    wait_while_blocked(cancel, lm_);
     check_failure(Call::Step, static_cast<int>(steps_++));
   }
   void reset() {
@@ -118,6 +120,7 @@ class Slot {
   [[nodiscard]] int next() { return since_reset_++; }
 
  private:
+  bool lm_;
   uint64_t steps_ = 0;
   int since_reset_ = 0;
 };
@@ -145,7 +148,7 @@ class Decoder : public moshi::DecoderSession {
   void submit(std::span<const uint16_t> codes) override {
     first_ = codes[0];
     const std::lock_guard lock(state().mutex);
-    state().log.decoder_codes.emplace_back(codes.begin(), codes.end());
+    if (state().settings.keep_codes) state().log.decoder_codes.emplace_back(codes.begin(), codes.end());
   }
   void await(std::span<float> pcm, const moshi::Cancellation* cancel) override {
     slot_.step(cancel);
@@ -164,7 +167,7 @@ class Lm : public moshi::LmSession {
   void submit(std::span<const uint16_t> codes) override {
     codes_.assign(codes.begin(), codes.end());
     const std::lock_guard lock(state().mutex);
-    state().log.lm_codes.push_back(codes_);
+    if (state().settings.keep_codes) state().log.lm_codes.push_back(codes_);
   }
   void await(moshi::LmFrame& frame, const moshi::Cancellation* cancel) override {
     slot_.step(cancel);
@@ -184,7 +187,7 @@ class Lm : public moshi::LmSession {
   [[nodiscard]] moshi::SessionStats stats() const override { return slot_.stats(); }
 
  private:
-  Slot slot_;
+  Slot slot_{true};
   std::vector<uint16_t> codes_;
 };
 
@@ -279,6 +282,7 @@ Log log() {
 
 void reset() {
   block(false);
+  block_lm(false);
   const std::lock_guard lock(state().mutex);
   state().settings = default_settings();
   state().log = {};
@@ -302,6 +306,17 @@ void block(bool on) {
   const std::lock_guard lock(state().mutex);
   state().blocking = on;
   state().changed.notify_all();
+}
+
+void block_lm(bool on) {
+  const std::lock_guard lock(state().mutex);
+  state().blocking_lm = on;
+  state().changed.notify_all();
+}
+
+bool is_blocked() {
+  const std::lock_guard lock(state().mutex);
+  return state().blocked > 0;
 }
 
 void wait_until_blocked() {

@@ -24,6 +24,7 @@ struct Settings {
   moshi::LmInfo lm;
   std::vector<int32_t> text;  ///< Text tokens of the output frames; padding after the last.
   int slots = 1000;           ///< Of each kind.
+  bool keep_codes = true;     ///< In the log.
   /// What stats() of a context says; the times are 0 until measure_frame().
   moshi::ContextStats context;
   moshi::SessionStats steps;  ///< What stats() of a session says, but for the frames.
@@ -56,7 +57,10 @@ void fail_badly(Call call);
 void fail_without_memory(Call call);
 /// Loads and steps wait, until called with false or cancelled.
 void block(bool on);
+/// The same for steps of language models only.
+void block_lm(bool on);
 /// Waits until a load or a step is blocked.
 void wait_until_blocked();
+bool is_blocked();
 
 }  // namespace fake
