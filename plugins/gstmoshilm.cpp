@@ -15,9 +15,9 @@
  * a conversation give no output.
  *
  * In a live pipeline a conversation goes on when its input does not: the model hears silence. Frames that
- * have to wait are handled as #GstMoshiLm:late-policy says; files always wait. The model is timed before its
- * first live conversation; where it cannot keep up, such conversations are refused unless
- * #GstMoshiLm:allow-slow is set.
+ * have to wait are handled as #GstMoshiLm:late-policy says; files always wait. A conversation longer than the
+ * model's context goes on as #GstMoshiLm:context-policy says. The model is timed before its first live
+ * conversation; where it cannot keep up, such conversations are refused unless #GstMoshiLm:allow-slow is set.
  *
  * The custom serialized event `moshi-end-of-input` tells a translating model (Hibiki) that the speech has
  * ended; the element ends the stream when the translation is complete.
