@@ -121,4 +121,15 @@ __device__ inline void wait_remote(uint64_t* barrier, int parity) {
       : "memory");
 }
 
+/// A stage of a ring in shared memory, and the parity of its use, for the barriers.
+struct RingPlace {
+  int stage = 0;
+  int parity = 0;
+  __device__ void advance(int stages) {
+    if (++stage < stages) return;
+    stage = 0;
+    parity ^= 1;
+  }
+};
+
 }  // namespace moshi::cuda

@@ -1,9 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "runtime/device.h"
 
-#include <ATen/DeviceAccelerator.h>
+#include <ATen/ATen.h>
 #include <c10/core/AllocatorConfig.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>

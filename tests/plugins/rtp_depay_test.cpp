@@ -32,12 +32,6 @@ std::vector<int> received(guint redundancy, guint frames_per_packet, int count, 
   return record.frames;
 }
 
-std::vector<int> upto(int count, const std::set<int>& missing = {}) {
-  std::vector<int> frames(static_cast<size_t>(count));
-  for (int i = 0; i < count; ++i) frames[static_cast<size_t>(i)] = missing.contains(i) ? -1 : i;
-  return frames;
-}
-
 TEST_F(RtpMimiDepay, RoundTrip) {
   for (const guint frames_per_packet : {1U, 2U, 3U, 7U, 20U}) {
     for (const guint redundancy : {0U, 1U, 2U, 3U, 15U}) {

@@ -67,6 +67,12 @@ bool Record::continuous() const {
   return true;
 }
 
+std::vector<int> upto(int count, const std::set<int>& missing) {
+  std::vector<int> frames(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) frames[static_cast<size_t>(i)] = missing.contains(i) ? -1 : i;
+  return frames;
+}
+
 PacketInfo info_of(GstBuffer* packet) {
   GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
   EXPECT_TRUE(gst_rtp_buffer_map(packet, GST_MAP_READ, &rtp));

@@ -5,6 +5,8 @@
 
 #include <gst/rtp/rtp.h>
 
+#include <set>
+
 #include "rig.h"
 
 /// An rtpmimipay of frames whose codes are all the frame's number.
@@ -39,6 +41,9 @@ class Record {
   /// Whether each begins 80 ms after the one before.
   [[nodiscard]] bool continuous() const;
 };
+
+/// What a Record has of `count` frames, gaps for the missing ones.
+std::vector<int> upto(int count, const std::set<int>& missing = {});
 
 /// The packet's fields.
 struct PacketInfo {

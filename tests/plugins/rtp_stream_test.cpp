@@ -86,12 +86,6 @@ std::vector<int> through_jitterbuffer(guint redundancy, guint per_packet, int co
   return record.frames;
 }
 
-std::vector<int> upto(int count, const std::set<int>& missing = {}) {
-  std::vector<int> frames(static_cast<size_t>(count));
-  for (int i = 0; i < count; ++i) frames[static_cast<size_t>(i)] = missing.contains(i) ? -1 : i;
-  return frames;
-}
-
 TEST_F(RtpStream, JitterBufferPutsPacketsInOrder) {
   EXPECT_EQ(through_jitterbuffer(0, 1, 12, {}, {3, 6}), upto(12));
   EXPECT_EQ(through_jitterbuffer(2, 1, 12, {}, {3, 6}), upto(12));

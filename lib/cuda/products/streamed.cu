@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kThreads, 1)
                      tiles, row_groups, once_policy()};
     for (int i = 0; i < layout.stages && !supply.done(); ++i)
       supply.bring(memory + i * kStageBytes, barriers.full + i);
-    for (Place place; !supply.done(); place.advance(layout.stages)) {
+    for (RingPlace place; !supply.done(); place.advance(layout.stages)) {
       wait(barriers.empty + place.stage, place.parity);
       supply.bring(memory + place.stage * kStageBytes, barriers.full + place.stage);
     }
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int row = row_of(output, threadIdx.x % results) + own / columns * kTileRows;
   const int column = own % columns;
   const int count = (tiles - chain + kChains - 1) / kChains;
-  Place place;
+  RingPlace place;
   for (int group = 0; group < row_groups; group += kTogether) {
     const int first_row = (first_group + group) * kTileRows;
     const int end = min(w.rows, (first_group + row_groups) * kTileRows);

@@ -24,17 +24,6 @@ constexpr int kNormStep = 4 * kNormThreads;
 template <Element E>
 constexpr int kAhead = kStageBytes / (kTogether * kChains * Fragment<E>::kTileBytes);
 
-/// A stage of the ring, and the parity of its use.
-struct Place {
-  int stage = 0;
-  int parity = 0;
-  __device__ void advance(int stages) {
-    if (++stage < stages) return;
-    stage = 0;
-    parity ^= 1;
-  }
-};
-
 /// All warps that multiply.
 __device__ inline void meet() { asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory"); }
 

@@ -255,7 +255,7 @@ __global__ void __launch_bounds__(kMostThreads, 1)
   Worker<E, ColumnTiles> worker(w, x, output, plan, memory, barriers, warp);
   const int weights_at = (worker.team * kTeamGroups * kOwnChains + worker.chain) * kTileBytes;
   const int columns_at = plan.groups * kOwnChains * kTileBytes + worker.chain * x.columns * kTileDepth * 2;
-  Place place;
+  RingPlace place;
   for (int pass = 0; pass < passes.count; ++pass) {
     worker.clear();
     for (int step = 0; step < steps; ++step) {

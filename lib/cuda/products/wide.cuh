@@ -38,17 +38,6 @@ struct Plan {
   int bytes = 0;
 };
 
-/// A stage of the ring, and the parity of its use.
-struct Place {
-  int stage = 0;
-  int parity = 0;
-  __device__ void advance(int stages) {
-    if (++stage < stages) return;
-    stage = 0;
-    parity ^= 1;
-  }
-};
-
 /// The cluster's row groups, shared out evenly to passes.
 struct Passes {
   int first;
@@ -92,7 +81,7 @@ struct Supply {
   int groups;
   int pass = 0;
   int step = 0;
-  Place place{};
+  RingPlace place{};
 
   __device__ Supply(const Matrix& weights, const Activations& columns, const Plan& shares,
                     const Passes& own_passes, char* memory, Barriers& barriers, int own_rank)
