@@ -53,19 +53,19 @@ __device__ inline void unpack(const uint4& raw, float (&values)[16]) {
   }
 }
 
-/// Starts copying 16 bytes to shared memory, or zeros where they are absent. Nobody reads them again for
-/// long.
-__device__ inline void start_copy(void* to, const void* from, bool absent) {
+/// Starts copying the first `bytes` of 16 to shared memory, and zeros for the others. Nobody reads them again
+/// for long.
+__device__ inline void start_copy(void* to, const void* from, int bytes) {
 #if __CUDA_ARCH__ >= 800
   uint64_t policy = 0;
   asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
   // Past the first cache: its line may be older than what another kernel wrote.
   asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2, %3;" ::"r"(
                    static_cast<uint32_t>(__cvta_generic_to_shared(to))),
-               "l"(from), "r"(absent ? 0 : 16), "l"(policy)
+               "l"(from), "r"(bytes), "l"(policy)
                : "memory");
 #else
-  __pipeline_memcpy_async(to, from, 16, absent ? 16 : 0);
+  __pipeline_memcpy_async(to, from, 16, 16 - bytes);
 #endif
 }
 
@@ -128,10 +128,14 @@ struct Stage {
     for (int i = 0; i < kLoads; ++i) {
       const int entry = first + i * kAtOnce + lane / kLanes;
       start_copy(&pieces[i][lane], kept.entry(entry) + lane % kLanes * kValues,
-                 entry >= visible || entry == newest);
+                 entry < visible && entry != newest ? 16 : 0);
     }
     if constexpr (kScaled) {
-      if (lane < kEntries / 4) start_copy(&scales[lane * 4], kept.scale(first) + lane * 4, false);
+      if (lane < kEntries / 4) {
+        // The newest one's may be anything, unless it is in the way of others.
+        const int there = visible - (newest == visible - 1 ? 1 : 0) - (first + lane * 4);
+        start_copy(&scales[lane * 4], kept.scale(first) + lane * 4, 4 * min(max(there, 0), 4));
+      }
     }
   }
 
