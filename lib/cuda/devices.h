@@ -18,6 +18,11 @@ struct Device {
 /// All devices; empty, with the driver's words in `problem`, where there is no usable driver.
 std::vector<Device> devices(std::string& problem);
 
+/// Lets device `index` keep little stack for its threads, where nobody in this process uses it yet: CUDA
+/// keeps 1 KB for each that fits at once (277 MB on an H200), and makes room by itself when a kernel needs
+/// more.
+void keep_little_stack(int index);
+
 /// Free memory of device `index` in bytes; 0 where it cannot be asked. Starts to use the device, which
 /// takes some hundred MB of it.
 uint64_t free_memory(int index);

@@ -152,6 +152,9 @@ at::Device cuda_device(size_t index) {
   if (c10::CachingAllocator::getAllocatorSettings().empty()) {
     c10::CachingAllocator::setAllocatorSettings("max_split_size_mb:32");
   }
+#ifdef MOSHI_CUDA
+  cuda::keep_little_stack(static_cast<int>(index));
+#endif
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
