@@ -7,9 +7,10 @@
 
 namespace moshi::mimi {
 
-CudaDecoder::CudaDecoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks, bool graphs)
+CudaDecoder::CudaDecoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks,
+                         std::shared_ptr<WorkingMemory> memory, bool graphs)
     : codebooks_(std::move(codebooks)),
-      plan_(codec.device()),
+      plan_(codec.device(), std::move(memory)),
       frames_(codec.device(), graphs, sizeof(int) * codebooks_->levels().size(),
               sizeof(float) * kMostStreams * static_cast<size_t>(codec.config().frame_size())) {
   const Signal latents = add_latents(codec);

@@ -14,7 +14,8 @@ namespace moshi::mimi {
 class CudaDecoder final : public DecoderStreams {
  public:
   /// As CudaEncoder's.
-  CudaDecoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks, bool graphs);
+  CudaDecoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks,
+              std::shared_ptr<WorkingMemory> memory, bool graphs);
   void grow(int64_t slots) override { frames_.grow(slots, plan_.memory_values()); }
   void reset(int64_t slot) override { frames_.reset(slot); }
   void decode(std::span<const DecodeRow> rows) override;

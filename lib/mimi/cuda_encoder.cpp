@@ -6,10 +6,10 @@
 
 namespace moshi::mimi {
 
-CudaEncoder::CudaEncoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks, int levels,
-                         bool graphs)
+CudaEncoder::CudaEncoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks,
+                         std::shared_ptr<WorkingMemory> memory, int levels, bool graphs)
     : codebooks_(std::move(codebooks)),
-      plan_(codec.device()),
+      plan_(codec.device(), std::move(memory)),
       frames_(codec.device(), graphs, sizeof(float) * static_cast<size_t>(codec.config().frame_size()),
               sizeof(cuda::Nearest) * kMostStreams * codebooks_->levels().size()) {
   const Encoder& encoder = codec.encoder();

@@ -16,9 +16,10 @@ namespace moshi::mimi {
 /// Encodes by CUDA kernels; a stream's codes do not depend on its company.
 class CudaEncoder final : public EncoderStreams {
  public:
-  /// `codec` is stored as chunks (Codec::chunk) and outlives this. `codebooks`: see make_streams(). `graphs`:
-  /// through CUDA graphs.
-  CudaEncoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks, int levels, bool graphs);
+  /// `codec` is stored as chunks (Codec::chunk) and outlives this. `memory`: what kernels work in. `levels`:
+  /// codebooks of a frame until grow() asks for more. `graphs`: through CUDA graphs.
+  CudaEncoder(const Codec& codec, std::shared_ptr<const CudaCodebooks> codebooks,
+              std::shared_ptr<WorkingMemory> memory, int levels, bool graphs);
   void grow(int64_t slots, int codebooks) override;
   void reset(int64_t slot) override { frames_.reset(slot); }
   void encode(std::span<const EncodeRow> rows) override;

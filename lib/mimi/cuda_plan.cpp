@@ -42,7 +42,7 @@ std::string cuda_obstacle(const checkpoint::MimiConfig& config) {
 
 // -------------------------------------------------------------------------------------------- memory
 
-float* CudaPlan::take(int64_t values) {
+float* WorkingMemory::take(int64_t values) {
   // The smallest that is free and large enough, else a new one.
   const auto larger = [](const at::Tensor& a, const at::Tensor& b) { return a.numel() < b.numel(); };
   std::sort(free_.begin(), free_.end(), larger);
@@ -61,9 +61,13 @@ float* CudaPlan::take(int64_t values) {
   return address;
 }
 
-void CudaPlan::release(float* buffer) {
+void WorkingMemory::release(float* buffer) {
   auto taken = taken_.extract(buffer);
   if (taken) free_.push_back(std::move(taken.mapped()));
+}
+
+void WorkingMemory::release_all() {
+  while (!taken_.empty()) release(taken_.begin()->first);
 }
 
 int64_t CudaPlan::remember(int64_t values) {

@@ -7,7 +7,9 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/config.h"
@@ -33,12 +35,31 @@ struct Signal {
   int channels = 0;
 };
 
+/// Device memory that kernels work in, enough for all streams of a launch.
+class WorkingMemory {
+ public:
+  explicit WorkingMemory(at::Device device) : device_(device) {}
+  /// Room for `values` floats of each stream, until it is released.
+  float* take(int64_t values);
+  /// Does nothing for what was not taken.
+  void release(float* buffer);
+  /// Everything may be taken again: by a plan that never runs at the same time as those before.
+  void release_all();
+
+ private:
+  at::Device device_;
+  std::map<float*, at::Tensor> taken_;
+  std::vector<at::Tensor> free_;
+};
+
 class CudaPlan {
  public:
   /// Puts itself on a stream (a cudaStream_t); the rest is as cuda::convolve()'s.
   using Kernel = std::function<int(const cuda::Streams& streams, bool overlap, void* stream)>;
 
-  explicit CudaPlan(at::Device device) : device_(device) {}
+  /// Its kernels work in `memory`.
+  CudaPlan(at::Device device, std::shared_ptr<WorkingMemory> memory)
+      : device_(device), working_(std::move(memory)) {}
 
   /// Adds SEANet and gives its result. `weights` outlive the plan, here and below, and are stored as chunks.
   Signal add(const Seanet& seanet, Signal input);
@@ -51,9 +72,8 @@ class CudaPlan {
   void add(Kernel kernel) { kernels_.push_back(std::move(kernel)); }
 
   /// Room for `values` of each stream, until it is released: kernels that are added later may then use it.
-  float* take(int64_t values);
-  /// Does nothing for what was not taken.
-  void release(float* buffer);
+  float* take(int64_t values) { return working_->take(values); }
+  void release(float* buffer) { working_->release(buffer); }
   /// A place for `values` floats in each stream's memory: its offset.
   int64_t remember(int64_t values);
   /// The parameter on the device as f32, kept as long as the plan; null where it is undefined.
@@ -82,8 +102,7 @@ class CudaPlan {
   at::Device device_;
   std::vector<Kernel> kernels_;
   std::vector<at::Tensor> parameters_;
-  std::map<float*, at::Tensor> taken_;
-  std::vector<at::Tensor> free_;
+  std::shared_ptr<WorkingMemory> working_;
   int64_t memory_values_ = 0;
 };
 

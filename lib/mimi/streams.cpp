@@ -99,8 +99,10 @@ Streams make_streams(Codec& codec, [[maybe_unused]] int codebooks) {
       codec.chunk();
       nn::release_spare_memory(codec.device());
       const auto shared = std::make_shared<const CudaCodebooks>(codec.quantizer());
-      return {std::make_unique<CudaEncoder>(codec, shared, codebooks, graphs),
-              std::make_unique<CudaDecoder>(codec, shared, graphs)};
+      const auto memory = std::make_shared<WorkingMemory>(codec.device());
+      auto encoder = std::make_unique<CudaEncoder>(codec, shared, memory, codebooks, graphs);
+      memory->release_all();
+      return {std::move(encoder), std::make_unique<CudaDecoder>(codec, shared, memory, graphs)};
     }
     warn(
         "the codec runs without CUDA kernels and graphs, several times slower: expected sizes they can do, "

@@ -77,7 +77,7 @@ class EagerDecoder final : public DecoderStreams {
   DecoderState state_;
 };
 
-/// Both directions of a codec.
+/// Both directions of a codec, which may work in the same memory: never at the same time.
 struct Streams {
   std::unique_ptr<EncoderStreams> encoder;
   std::unique_ptr<DecoderStreams> decoder;

@@ -66,8 +66,10 @@ struct Both {
     ASSERT_EQ(cuda_obstacle(codec.config()), "");
     codec.chunk();
     const auto codebooks = std::make_shared<const CudaCodebooks>(codec.quantizer());
-    streams.encoder = std::make_unique<CudaEncoder>(codec, codebooks, 2, graphs);
-    streams.decoder = std::make_unique<CudaDecoder>(codec, codebooks, graphs);
+    const auto memory = std::make_shared<WorkingMemory>(codec.device());
+    streams.encoder = std::make_unique<CudaEncoder>(codec, codebooks, memory, 2, graphs);
+    memory->release_all();
+    streams.decoder = std::make_unique<CudaDecoder>(codec, codebooks, memory, graphs);
   }
   void grow(int64_t slots, int codebooks) {
     streams.encoder->grow(slots, codebooks);
