@@ -54,6 +54,12 @@ void Backend::install_properties(GObjectClass* object_class) {
                        "Computing threads of the engine on the CPU. Takes effect in NULL", 1, G_MAXINT, 1,
                        flags));
   g_object_class_install_property(
+      object_class, PROP_GRAPHS,
+      g_param_spec_boolean("graphs", "CUDA graphs",
+                           "Start the kernels of a frame as CUDA graphs; false: one by one, to look for a "
+                           "fault. Takes effect in NULL",
+                           TRUE, flags));
+  g_object_class_install_property(
       object_class, PROP_LATENCY,
       g_param_spec_int("latency", "Latency budget",
                        "Time in milliseconds a frame may take here; part of the latency of live pipelines, "
@@ -90,6 +96,11 @@ bool Backend::set_property(guint id, const GValue* value) {
       threads_ = g_value_get_int(value);
       return true;
     }
+    case PROP_GRAPHS: {
+      const ObjectLock lock(element_);
+      graphs_ = g_value_get_boolean(value) != FALSE;
+      return true;
+    }
     case PROP_LATENCY:
       budget_.set(g_value_get_int(value));
       set_latency_(budget());
@@ -119,6 +130,11 @@ bool Backend::get_property(guint id, GValue* value) const {
     case PROP_THREADS: {
       const ObjectLock lock(element_);
       g_value_set_int(value, threads_);
+      return true;
+    }
+    case PROP_GRAPHS: {
+      const ObjectLock lock(element_);
+      g_value_set_boolean(value, static_cast<gboolean>(graphs_));
       return true;
     }
     case PROP_LATENCY:
@@ -151,6 +167,9 @@ void Backend::set_context(GstContext* context) {
   if (const std::string device = field(structure, "device"); !device.empty()) options.device = device;
   options.context_id = field(structure, "context-id");
   gst_structure_get_int(structure, "threads", &options.threads);
+  if (gboolean graphs = TRUE; gst_structure_get_boolean(structure, "graphs", &graphs)) {
+    options.graphs = graphs != FALSE;
+  }
   const ObjectLock lock(element_);
   injected_ = options;
 }
@@ -163,6 +182,7 @@ moshi::ContextOptions Backend::options() const {
   options.device = device_;
   options.context_id = context_id_;
   options.threads = threads_;
+  options.graphs = graphs_;
   return options;
 }
 

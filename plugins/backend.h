@@ -19,7 +19,8 @@
 namespace gstmoshi {
 
 /// Type of the GstContext with which an application names the model for all elements that have no
-/// `model` property set. Fields, all optional: model, device, context-id (strings), threads (int).
+/// `model` property set. Fields, all optional: model, device, context-id (strings), threads (int), graphs
+/// (boolean).
 inline constexpr const char* context_type = "gst.moshi.context";
 
 /// Ids of the common properties; an element's own begin at `PROP_OWN`.
@@ -28,6 +29,7 @@ enum : guint {
   PROP_DEVICE,
   PROP_CONTEXT_ID,
   PROP_THREADS,
+  PROP_GRAPHS,
   PROP_LATENCY,
   PROP_STATS,
   PROP_OWN
@@ -111,6 +113,7 @@ class Backend {
   std::string device_ = "auto";
   std::string context_id_;
   int threads_ = 1;
+  bool graphs_ = true;
   moshi::ContextOptions injected_;
   Budget budget_;
 

@@ -3,9 +3,6 @@
 
 #include <c10/core/DeviceGuard.h>
 
-#include <cstdlib>
-#include <string_view>
-
 #include "checkpoint/warnings.h"
 #ifdef MOSHI_CUDA
 #include "lm/cuda_stepper.h"
@@ -90,15 +87,14 @@ std::vector<StepResult> EagerStepper::step(std::span<const StepRow> rows) {
   return results;
 }
 
-std::unique_ptr<Stepper> make_stepper(LanguageModel& model, [[maybe_unused]] int sessions) {
+std::unique_ptr<Stepper> make_stepper(LanguageModel& model, [[maybe_unused]] bool graphs,
+                                      [[maybe_unused]] int sessions) {
 #ifdef MOSHI_CUDA
   if (model.device().is_cuda()) {
     const std::string obstacle = CudaStepper::obstacle(model.config());
     if (obstacle.empty()) {
       const c10::DeviceGuard guard(model.device());
-      const char* graphs = std::getenv("MOSHI_CUDA_GRAPHS");
-      return std::make_unique<CudaStepper>(model, graphs == nullptr || std::string_view(graphs) != "0",
-                                           sessions);
+      return std::make_unique<CudaStepper>(model, graphs, sessions);
     }
     warn(
         "the language model runs without CUDA kernels and graphs, several times slower: expected sizes they"

@@ -77,8 +77,8 @@ class EagerStepper final : public Stepper {
 };
 
 /// The fastest stepper for `model`, which it takes over: kernels on a CUDA device, where the model's sizes
-/// suit them (else a warning says why not), through CUDA graphs unless MOSHI_CUDA_GRAPHS=0 is set. What
-/// `sessions` conversations need to begin is made ready at once.
-std::unique_ptr<Stepper> make_stepper(LanguageModel& model, int sessions = 0);
+/// suit them (else a warning says why not), through CUDA graphs if `graphs`. What `sessions` conversations
+/// need to begin is made ready at once.
+std::unique_ptr<Stepper> make_stepper(LanguageModel& model, bool graphs, int sessions = 0);
 
 }  // namespace moshi::lm

@@ -4,8 +4,6 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
 #include <vector>
 
 #include "checkpoint/warnings.h"
@@ -88,14 +86,12 @@ void EagerDecoder::decode(std::span<const DecodeRow> rows) {
   });
 }
 
-Streams make_streams(Codec& codec, [[maybe_unused]] int codebooks) {
+Streams make_streams(Codec& codec, [[maybe_unused]] int codebooks, [[maybe_unused]] bool graphs) {
 #ifdef MOSHI_CUDA
   if (codec.device().is_cuda()) {
     const std::string obstacle = cuda_obstacle(codec.config());
     if (obstacle.empty()) {
       const c10::DeviceGuard guard(codec.device());
-      const char* setting = std::getenv("MOSHI_CUDA_GRAPHS");
-      const bool graphs = setting == nullptr || std::string_view(setting) != "0";
       codec.chunk();
       nn::release_spare_memory(codec.device());
       const auto shared = std::make_shared<const CudaCodebooks>(codec.quantizer());

@@ -84,8 +84,8 @@ struct Streams {
 };
 
 /// The fastest streams for `codec`, which they take over: kernels on a CUDA device, where the codec's sizes
-/// suit them (else a warning says why not), through CUDA graphs unless MOSHI_CUDA_GRAPHS=0 is set.
-/// `codebooks`: most that are expected of a frame.
-Streams make_streams(Codec& codec, int codebooks);
+/// suit them (else a warning says why not), through CUDA graphs if `graphs`. `codebooks`: most that are
+/// expected of a frame.
+Streams make_streams(Codec& codec, int codebooks, bool graphs);
 
 }  // namespace moshi::mimi

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "checkpoint/codec_id.h"
@@ -104,25 +106,26 @@ uint64_t bytes_at(const checkpoint::TensorFiles& files, size_t element) {
 
 }  // namespace
 
-Context::CodecPart::CodecPart(mimi::Codec loaded, int codebooks)
+Context::CodecPart::CodecPart(mimi::Codec loaded, int codebooks, bool graphs)
     : model(std::move(loaded)),
-      streams(mimi::make_streams(model, codebooks)),
+      streams(mimi::make_streams(model, codebooks, graphs)),
       encoder_slot_bytes(streams.encoder->slot_bytes()),
       decoder_slot_bytes(streams.decoder->slot_bytes()) {}
 
-Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options)
+Context::LmPart::LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options, bool graphs)
     : model(std::move(loaded)),
       precision(stored),
       kv_precision(options.kv_precision),
       max_sessions(options.max_sessions) {
   if (kv_precision == KvPrecision::Int8) model.quantize_kv();
-  stepper = lm::make_stepper(model, max_sessions);
+  stepper = lm::make_stepper(model, graphs, max_sessions);
 }
 
 Context::Context(checkpoint::ModelFiles files, at::Device device, const ContextOptions& options)
     : files_(std::move(files)),
       device_(device),
       threads_(options.threads),
+      graphs_(options.graphs),
       random_(!options.random_weights.empty()),
       codec_info_(codec_info(files_.config)),
       lm_info_(lm_info(files_.config)),
@@ -136,6 +139,11 @@ std::shared_ptr<nn::TensorSource> Context::random_source(at::ScalarType dtype,
                                                          nn::MatrixKind matrices) const {
   return std::make_shared<nn::RandomSource>(at::TensorOptions(dtype).device(device_), matrices,
                                             kRandomWeightsSeed);
+}
+
+bool Context::uses_graphs() const {
+  const char* setting = std::getenv("MOSHI_CUDA_GRAPHS");
+  return graphs_ && (setting == nullptr || std::string_view(setting) != "0");
 }
 
 void Context::check_memory(const std::string& what, uint64_t needed) const {
@@ -153,7 +161,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
     if (random_) {
       codec_ = std::make_unique<CodecPart>(
           mimi::Codec(files_.config.mimi, random_source(at::kFloat, nn::MatrixKind::Plain)),
-          codec_info_.codebooks);
+          codec_info_.codebooks, uses_graphs());
       nn::release_spare_memory(device_);
       return;
     }
@@ -161,7 +169,7 @@ void Context::load_codec(const ProgressHandler& progress, const Cancellation* ca
     check_memory("loading " + files_.mimi.string(), bytes_at(files, sizeof(float)));
     codec_ = std::make_unique<CodecPart>(
         mimi::Codec::load(files_.config.mimi, files, device_, monitor(progress, cancel)),
-        codec_info_.codebooks);
+        codec_info_.codebooks, uses_graphs());
     codec_info_.codec_id = checkpoint::codec_id(files);
     nn::release_spare_memory(device_);  // What conversions took.
   };
@@ -214,7 +222,7 @@ void Context::load_lm(const LmOptions& options, const ProgressHandler& progress,
   const auto load = [&] {
     const c10::InferenceMode inference;
     const Precision precision = chosen_precision(options.precision);
-    lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options);
+    lm_ = std::make_unique<LmPart>(make_lm(precision, progress, cancel), precision, options, uses_graphs());
     nn::release_spare_memory(device_);
   };
   bool first = false;

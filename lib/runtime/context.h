@@ -79,6 +79,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
 
   [[nodiscard]] Engine& engine() { return engine_; }
   [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] bool graphs() const { return graphs_; }
   /// Gives a session's slots back; called by the sessions.
   void close(const std::shared_ptr<EncoderFrame>& frame);
   void close(const std::shared_ptr<DecoderFrame>& frame);
@@ -87,7 +88,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
  private:
   /// The codec with the streams of its slots.
   struct CodecPart {
-    CodecPart(mimi::Codec loaded, int codebooks);
+    CodecPart(mimi::Codec loaded, int codebooks, bool graphs);
     mimi::Codec model;
     mimi::Streams streams;
     int64_t encoder_capacity = 1;
@@ -99,7 +100,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   };
   /// The language model likewise.
   struct LmPart {
-    LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options);
+    LmPart(lm::LanguageModel loaded, Precision stored, const LmOptions& options, bool graphs);
     lm::LanguageModel model;
     std::unique_ptr<lm::Stepper> stepper;
     Precision precision;
@@ -114,6 +115,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
                                                                 nn::MatrixKind matrices) const;
   [[nodiscard]] lm::LanguageModel make_lm(Precision precision, const ProgressHandler& progress,
                                           const Cancellation* cancel) const;
+  [[nodiscard]] bool uses_graphs() const;
   void check_memory(const std::string& what, uint64_t needed) const;
   [[nodiscard]] CodecPart& codec_part() const;
   [[nodiscard]] LmPart& lm_part() const;
@@ -132,6 +134,7 @@ class Context final : public ExecutionContext, public std::enable_shared_from_th
   checkpoint::ModelFiles files_;
   at::Device device_;
   int threads_;
+  bool graphs_;
   bool random_;
   CodecInfo codec_info_;
   LmInfo lm_info_;

@@ -59,6 +59,12 @@ std::shared_ptr<ExecutionContext> ExecutionContext::acquire(const ContextOptions
                                            " as the context has, found " + std::to_string(options.threads) +
                                            ": use the same value or another context-id");
     }
+    if (context->graphs() != options.graphs) {
+      const auto name = [](bool graphs) { return std::string(graphs ? "true" : "false"); };
+      throw Error(ErrorCode::Settings, "graphs: expected " + name(context->graphs()) +
+                                           " as the context has, found " + name(options.graphs) +
+                                           ": use the same value or another context-id");
+    }
     return context;
   }
   std::erase_if(all.contexts, [](const auto& entry) { return entry.second.expired(); });

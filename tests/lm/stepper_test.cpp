@@ -278,11 +278,9 @@ using MakeStepper = OnGpu;
 TEST_F(MakeStepper, TakesKernelsAndGraphs) {
   const Warnings warnings;
   Model with(kMoshi, gpu);
-  EXPECT_TRUE(make_stepper(with.model)->figures().graphs);
+  EXPECT_TRUE(make_stepper(with.model, true)->figures().graphs);
   Model without(kMoshi, gpu);
-  setenv("MOSHI_CUDA_GRAPHS", "0", 1);
-  const auto stepper = make_stepper(without.model);
-  unsetenv("MOSHI_CUDA_GRAPHS");
+  const auto stepper = make_stepper(without.model, false);
   EXPECT_NE(dynamic_cast<CudaStepper*>(stepper.get()), nullptr);
   EXPECT_FALSE(stepper->figures().graphs);
   EXPECT_TRUE(warnings.lines.empty());
@@ -292,7 +290,7 @@ TEST_F(MakeStepper, SaysWhyItGoesWithoutKernels) {
   const Warnings warnings;
   Model odd(changed(kMoshi, "\"num_heads\": 2, \"num_layers\": 3", "\"num_heads\": 8, \"num_layers\": 3"),
             gpu);
-  EXPECT_NE(dynamic_cast<EagerStepper*>(make_stepper(odd.model).get()), nullptr);
+  EXPECT_NE(dynamic_cast<EagerStepper*>(make_stepper(odd.model, true).get()), nullptr);
   EXPECT_EQ(warnings.lines,
             std::vector<std::string>{
                 "the language model runs without CUDA kernels and graphs, several times slower: "

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
   const auto source = std::make_shared<moshi::nn::RandomSource>(at::TensorOptions(at::kFloat).device(device),
                                                                 moshi::nn::MatrixKind::Plain, 1);
   moshi::mimi::Codec codec(config, source);
-  moshi::mimi::Streams streams = moshi::mimi::make_streams(codec, kCodebooks);
+  moshi::mimi::Streams streams = moshi::mimi::make_streams(codec, kCodebooks, true);
   const std::vector<size_t> batches =
       cuda ? std::vector<size_t>{1, 2, 4, 8, 16, 32, 64} : std::vector<size_t>{1};
   for (const size_t batch : batches) measure(streams, batch, static_cast<size_t>(config.frame_size()));

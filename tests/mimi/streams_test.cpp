@@ -60,7 +60,7 @@ struct Both {
   Both(Codec loaded, bool graphs = true) : codec(std::move(loaded)) { make(graphs); }
   void make(bool graphs) {
     if (codec.device().is_cpu()) {
-      streams = make_streams(codec, 2);
+      streams = make_streams(codec, 2, true);
       return;
     }
     ASSERT_EQ(cuda_obstacle(codec.config()), "");
@@ -249,7 +249,7 @@ class Warnings {
 TEST_F(CudaStreams, AreTakenWhereTheyCanBe) {
   const Warnings warnings;
   Codec codec(small_config(), std::make_shared<RememberingSource>(1, kGpu));
-  const Streams streams = make_streams(codec, 6);
+  const Streams streams = make_streams(codec, 6, true);
   EXPECT_NE(dynamic_cast<CudaEncoder*>(streams.encoder.get()), nullptr);
   EXPECT_NE(dynamic_cast<CudaDecoder*>(streams.decoder.get()), nullptr);
   EXPECT_TRUE(warnings.lines.empty());
@@ -260,7 +260,7 @@ TEST_F(CudaStreams, SayWhyTheyAreNotTaken) {
   MimiConfig config = small_config();
   config.quantizer_dimension = 6;
   Codec codec(config, std::make_shared<RememberingSource>(1, kGpu));
-  const Streams streams = make_streams(codec, 6);
+  const Streams streams = make_streams(codec, 6, true);
   EXPECT_NE(dynamic_cast<EagerEncoder*>(streams.encoder.get()), nullptr);
   EXPECT_EQ(warnings.lines,
             std::vector<std::string>{

@@ -18,7 +18,7 @@ class Contexts : public PluginTest {
     GstContext* context = gst_context_new("gst.moshi.context", FALSE);
     gst_structure_set(gst_context_writable_structure(context), "model", G_TYPE_STRING, "injected", "device",
                       G_TYPE_STRING, "cuda:1", "context-id", G_TYPE_STRING, "c", "threads", G_TYPE_INT, 2,
-                      nullptr);
+                      "graphs", G_TYPE_BOOLEAN, FALSE, nullptr);
     return context;
   }
   void TearDown() override {
@@ -45,13 +45,15 @@ TEST_F(Contexts, AnIdKeepsThemApart) {
 
 TEST_F(Contexts, PropertiesReachTheLibrary) {
   elements_.push_back(ready("mimidec", [](GstElement* element) {
-    g_object_set(element, "model", "m", "device", "cuda:3", "context-id", "x", "threads", 4, nullptr);
+    g_object_set(element, "model", "m", "device", "cuda:3", "context-id", "x", "threads", 4, "graphs", FALSE,
+                 nullptr);
   }));
   const moshi::ContextOptions options = fake::log().options;
   EXPECT_EQ(options.model, "m");
   EXPECT_EQ(options.device, "cuda:3");
   EXPECT_EQ(options.context_id, "x");
   EXPECT_EQ(options.threads, 4);
+  EXPECT_FALSE(options.graphs);
   gchar* read = nullptr;
   g_object_get(elements_[0].get(), "device", &read, nullptr);
   EXPECT_STREQ(read, "cuda:3");
@@ -68,6 +70,7 @@ TEST_F(Contexts, AnApplicationNamesTheModelForAll) {
   EXPECT_EQ(fake::log().contexts, 1);
   const moshi::ContextOptions options = fake::log().options;
   EXPECT_EQ(options.model, "injected");
+  EXPECT_FALSE(options.graphs);
   EXPECT_EQ(options.device, "cuda:1");
   EXPECT_EQ(options.context_id, "c");
   EXPECT_EQ(options.threads, 2);

@@ -108,6 +108,11 @@ TEST_F(ContextTest, OneContextPerModelDeviceAndId) {
   threads.threads = 2;
   EXPECT_EQ(message_of([&] { ExecutionContext::acquire(threads); }),
             "threads: expected 1 as the context has, found 2: use the same value or another context-id");
+  ContextOptions no_graphs = options;
+  no_graphs.graphs = false;
+  EXPECT_EQ(
+      message_of([&] { ExecutionContext::acquire(no_graphs); }),
+      "graphs: expected true as the context has, found false: use the same value or another context-id");
 }
 
 TEST_F(ContextTest, BadOptionsAreNamed) {

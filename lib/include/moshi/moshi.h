@@ -71,6 +71,9 @@ struct ContextOptions {
   std::string device = "auto";  ///< auto, cpu, cuda, cuda:N.
   std::string context_id;       ///< Keeps contexts apart on purpose.
   int threads = 1;              ///< Computing threads of the engine on the CPU.
+  /// Kernels of a CUDA device start as CUDA graphs; false, or MOSHI_CUDA_GRAPHS=0 in the environment: one by
+  /// one, to look for a fault.
+  bool graphs = true;
   /// "7b", "personaplex" or a config.json path: published shapes with seeded random weights and no
   /// files (for measuring); `model` must be empty then.
   std::string random_weights;
