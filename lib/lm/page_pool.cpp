@@ -20,7 +20,7 @@ int64_t pages_of_chunk(int64_t page_bytes) {
   const auto loses_much = [&] {
     const int64_t bytes = pages * page_bytes;
     const int64_t lost = (kGranularity - bytes % kGranularity) % kGranularity;
-    return lost > bytes / 64;
+    return lost > bytes / 256;
   };
   while (pages < kChunkPages && loses_much()) ++pages;
   return pages;

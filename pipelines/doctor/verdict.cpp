@@ -26,8 +26,8 @@ struct Shape {
   double other_ms_caller;  ///< The same, of each further caller.
 };
 constexpr double kCodecState = 20e6;  ///< Bytes a caller.
-constexpr Shape kShapes[] = {{"bf16", 15.8e9, 14.8e9, 0.52e6, 1.3e9, 1.64, 0.22},
-                             {"int8", 8.4e9, 7.4e9, 0.27e6, 1.3e9, 2.09, 0.22}};
+constexpr Shape kShapes[] = {{"bf16", 15.8e9, 14.8e9, 0.52e6, 1.1e9, 1.65, 0.22},
+                             {"int8", 8.4e9, 7.4e9, 0.27e6, 1.0e9, 1.93, 0.22}};
 
 double frame_ms(const Shape& shape, double callers, double bandwidth) {
   const double bytes = shape.step_weights + callers * kPositions * shape.position;
