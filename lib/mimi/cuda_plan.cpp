@@ -105,7 +105,7 @@ Signal CudaPlan::convolve(const nn::Conv& conv, const Signal& x, const Wanted& w
   windows.stride = static_cast<int>(conv.stride());
   windows.dilation = static_cast<int>(conv.dilation());
   windows.repeat_first = repeat_first;
-  windows.past = remember(2 * windows.remembered());
+  windows.past = remember(int64_t{2} * windows.remembered());
   const int64_t rows = conv.linear().outputs();
   const int64_t columns = windows.columns();
   const int64_t values = columns * rows;
