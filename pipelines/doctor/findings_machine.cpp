@@ -131,6 +131,25 @@ void diagnose_speed(const Measurement& measured, bool gpu_errors, Findings& find
   findings.push_back({Severity::Warning, "too-slow", text.str(), advice});
 }
 
+void diagnose_elements(const std::vector<std::string>& missing, Findings& findings) {
+  std::string own;
+  std::string others;
+  for (const std::string& name : missing) {
+    std::string& names = name.starts_with("mimi") || name.starts_with("moshi") ? own : others;
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (!own.empty()) {
+    findings.push_back(
+        {Severity::Warning, "missing-elements", "GStreamer does not find " + own,
+         "set GST_PLUGIN_PATH to the directory of libgstmoshi.so, or run meson devenv -C build -w ."});
+  }
+  if (!others.empty()) {
+    findings.push_back({Severity::Warning, "missing-elements", "GStreamer does not find " + others,
+                        "install gstreamer1.0-plugins-base and gstreamer1.0-plugins-good, or what they are "
+                        "called on this system"});
+  }
+}
+
 }  // namespace
 
 void diagnose_gpus(const Facts& facts, Findings& findings) {
@@ -157,13 +176,7 @@ void diagnose_host(const Facts& facts, Findings& findings) {
                         machine.container ? "start it with docker run --memory 16g"
                                           : "raise its control group's memory.max"});
   }
-  if (!facts.missing_elements.empty()) {
-    std::string names;
-    for (const std::string& name : facts.missing_elements) names += (names.empty() ? "" : ", ") + name;
-    findings.push_back(
-        {Severity::Warning, "missing-elements", "GStreamer does not find " + names,
-         "set GST_PLUGIN_PATH to the directory of libgstmoshi.so, or run meson devenv -C build -w ."});
-  }
+  diagnose_elements(facts.missing_elements, findings);
   if (facts.measured) {
     const bool errors = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
       return finding.severity == Severity::Error;

@@ -52,7 +52,9 @@ std::vector<std::string> ThisMachine::missing_elements() const {
   gst_init(nullptr, nullptr);
   find_own_plugin();
   std::vector<std::string> missing;
-  for (const char* name : {"mimienc", "moshilm", "mimidec"}) {
+  // Ours, and what the tool's pipelines are made of besides.
+  for (const char* name : {"mimienc", "moshilm", "mimidec", "audioconvert", "audiorate", "audioresample",
+                           "decodebin", "wavenc", "wavparse"}) {
     if (GstElementFactory* factory = gst_element_factory_find(name)) {
       gst_object_unref(factory);
     } else {
