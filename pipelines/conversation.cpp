@@ -24,6 +24,15 @@ uint64_t choose_seed(uint64_t wanted) {
   return 1 + entropy() % 1'000'000'000U;
 }
 
+void prepare(moshi::ExecutionContext& context, const CommonOptions& options, Progress& progress) {
+  moshi::LmOptions lm = lm_options(options);
+  lm.text = true;
+  context.load_codec(progress_handler(progress, "loading the codec"));
+  context.load_lm(lm, progress_handler(progress, "loading the language model"));
+  context.measure_frame();
+  progress.clear();
+}
+
 GstElement* add_language_model(Pipeline& pipeline, const CommonOptions& options,
                                const SamplingOptions& sampling, uint64_t seed, bool allow_slow) {
   GstElement* model = pipeline.add_model_element("moshilm", options);

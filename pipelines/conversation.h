@@ -10,6 +10,9 @@
 /// A seed that the result can name, so that a good reply can be had again: `wanted`, or a random one for 0.
 uint64_t choose_seed(uint64_t wanted);
 
+/// Loads the model and times it before a live conversation, whose first frames would wait for that.
+void prepare(moshi::ExecutionContext& context, const CommonOptions& options, Progress& progress);
+
 /// Adds moshilm with these settings. `allow_slow`: hold live conversations with gaps, too.
 GstElement* add_language_model(Pipeline& pipeline, const CommonOptions& options,
                                const SamplingOptions& sampling, uint64_t seed, bool allow_slow);

@@ -15,14 +15,13 @@ bool can_cancel_echo() {
   return true;
 }
 
-/// A bin from a launch description; its errors are about `device`.
-GstElement* add_device(Pipeline& pipeline, const std::string& description, const char* device) {
+}  // namespace
+
+GstElement* add_device(Pipeline& pipeline, const std::string& description, const std::string& device) {
   GstElement* bin = pipeline.add_bin(description);
   pipeline.blame(bin, device, "an audio device (or files: gst-moshi talk IN OUT.wav)", Status::Other);
   return bin;
 }
-
-}  // namespace
 
 std::string steady_frames(const moshi::CodecInfo& codec, GstClockTime patience) {
   // Time begins with what comes first, however long that was waited for.

@@ -9,6 +9,9 @@
 /// what has not come within `patience` after its time is left out, silence goes in instead.
 std::string steady_frames(const moshi::CodecInfo& codec, GstClockTime patience = 0);
 
+/// Adds a bin from a launch description; its errors are about `device`.
+GstElement* add_device(Pipeline& pipeline, const std::string& description, const std::string& device);
+
 /// Adds the microphone, which gives steady frames. `cancel_echo`: a loudspeaker will be added too. `device`:
 /// launch description of a live source.
 GstElement* add_microphone(Pipeline& pipeline, const moshi::CodecInfo& codec, bool cancel_echo,

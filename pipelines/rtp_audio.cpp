@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "rtp_audio.h"
 
+#include <netdb.h>
+
 #include <charconv>
 #include <utility>
 
@@ -29,6 +31,17 @@ std::string received_caps(const RtpOptions& options, const moshi::CodecInfo& cod
   return "media=audio, clock-rate=" + std::to_string(codec.sample_rate) +
          ", encoding-name=X-MIMI, codebooks=(string)" + std::to_string(codebooks) + ", cardinality=(string)" +
          std::to_string(codec.cardinality) + ", redundancy=(string)" + std::to_string(options.redundancy);
+}
+
+/// udpsink would send to nobody where a name is unknown.
+void check_host(const std::string& host) {
+  addrinfo* addresses = nullptr;
+  const int problem = getaddrinfo(host.c_str(), nullptr, nullptr, &addresses);
+  if (problem != 0) {
+    throw Failure(Status::Other,
+                  host + ": expected the name or address of a host, found: " + gai_strerror(problem));
+  }
+  freeaddrinfo(addresses);
 }
 
 /// Caps for packets of another payload type than was thought: what they hold is known all the same.
@@ -67,7 +80,7 @@ GstElement* add_rtp_source(Pipeline& pipeline, const RtpOptions& options, const 
       (options.codes() ? " ! rtpmimidepay" : " ! rtpopusdepay ! opusdec plc=true"));
   const GstHandle<GstElement> buffer(gst_bin_get_by_name(GST_BIN(bin), "buffer"));
   g_signal_connect(buffer.get(), "request-pt-map", G_CALLBACK(caps_of_payload), nullptr);
-  pipeline.blame(bin, "UDP port " + std::to_string(options.port), "RTP", Status::Other);
+  pipeline.blame(bin, "UDP port " + std::to_string(options.port), "one that is free", Status::Other);
   return bin;
 }
 
@@ -80,12 +93,13 @@ GstElement* add_rtp_user(Pipeline& pipeline, const RtpOptions& options, const mo
 }
 
 GstElement* add_rtp_sink(Pipeline& pipeline, const RtpOptions& options) {
+  const auto [host, port] = parse_peer(options.peer);
+  check_host(host);
   const std::string payloader =
       options.codes() ? "rtpmimipay redundancy=" + std::to_string(options.redundancy)
                       : std::string("audioconvert ! audioresample ! opusenc ! rtpopuspay pt=") + kOpusPayload;
   GstElement* bin = pipeline.add_bin(payloader + " ! udpsink name=rtp");
   const GstHandle<GstElement> sink(gst_bin_get_by_name(GST_BIN(bin), "rtp"));
-  const auto [host, port] = parse_peer(options.peer);
   g_object_set(sink.get(), "host", host.c_str(), "port", port, nullptr);
   pipeline.blame(bin, options.peer, "a host to send to", Status::Other);
   return bin;

@@ -91,6 +91,7 @@ void run(const TalkOptions& options) {
   std::unique_ptr<OutputFile> words_file;
   std::unique_ptr<SessionPicture> picture;
   Progress progress(options.quiet);
+  if (options.live()) prepare(*context, options, progress);
   Pipeline pipeline;
   GstElement* source = add_source(pipeline, options, codec, lm);
   if (!options.output.empty()) speech = std::make_unique<OutputFile>(options.output);

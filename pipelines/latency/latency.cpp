@@ -108,8 +108,10 @@ void print(const LatencyOptions& options, const latency::Path& path, const Sampl
     rest -= part.declared_ms;
   }
   std::cout << std::setw(8) << rest
-            << "  the rest: codecs that say later what they hear, filters, the network\n"
-            << "\nThe model's first answer to a sound comes " << model_delay << " ms after the sound.\n";
+            << "  the rest: codecs that say later what they hear, filters, the network\n";
+  if (model_delay > 0) {
+    std::cout << "\nThe model's first answer to a sound comes " << model_delay << " ms after the sound.\n";
+  }
 }
 
 void run(const LatencyOptions& options) {
@@ -123,9 +125,8 @@ void run(const LatencyOptions& options) {
                   "expected a model that speaks, found one that writes text only: name another with --model");
   }
   Progress progress(options.quiet);
-  context->load_codec(progress_handler(progress, "loading the codec"));
-  context->load_lm(lm_options(options), progress_handler(progress, "loading the language model"));
-  progress.clear();
+  const bool converses = options.path != "devices";
+  if (converses) prepare(*context, options, progress);
 
   Speech speech = make_speech(options.chirps, codec.sample_rate);
   latency::Path path(options, codec, lm, speech.samples);
@@ -140,7 +141,7 @@ void run(const LatencyOptions& options) {
     picture->write(latency::to_svg(latency::count(delays.values), options.path + ": mouth to ear", "ms"));
     picture->commit();
   }
-  const double model_delay = model_delay_ms(codec, lm);
+  const double model_delay = converses ? model_delay_ms(codec, lm) : 0;
   if (options.json) {
     print_result(result_of(options, path, delays, model_delay));
   } else {

@@ -32,13 +32,15 @@ double declared_ms(Pipeline& pipeline) {
 
 }  // namespace
 
-std::vector<std::string> path_names() { return {"microphone", "rtp-mimi", "rtp-opus"}; }
+std::vector<std::string> path_names() { return {"microphone", "devices", "rtp-mimi", "rtp-opus"}; }
 
 Path::Path(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm,
            std::vector<float> sound)
     : mouth_(std::move(sound), codec.sample_rate), ear_(codec.sample_rate), echo_(codec.frame_ns) {
   if (options.path == "microphone") {
     build_microphone(options, codec);
+  } else if (options.path == "devices") {
+    build_devices();
   } else {
     build_rtp(options, codec, lm);
   }
@@ -46,7 +48,12 @@ Path::Path(const PathOptions& options, const moshi::CodecInfo& codec, const mosh
 
 Pipeline& Path::add(const std::string& name) {
   parts_.insert(parts_.begin(), {name, 0});
-  return **pipelines_.insert(pipelines_.begin(), std::make_unique<Pipeline>(name + ": "));
+  Pipeline& pipeline = **pipelines_.insert(pipelines_.begin(), std::make_unique<Pipeline>(name + ": "));
+  // One clock for mouth and ear, not those of devices.
+  GstClock* clock = gst_system_clock_obtain();
+  gst_pipeline_use_clock(GST_PIPELINE(pipeline.get()), clock);
+  gst_object_unref(clock);
+  return pipeline;
 }
 
 GstElement* Path::add_model(Pipeline& pipeline, const PathOptions& options) {
@@ -62,6 +69,16 @@ void Path::build_microphone(const PathOptions& options, const moshi::CodecInfo& 
   link_conversation(pipeline, options, microphone, model, add_loudspeaker(pipeline, ear_.sink()));
   mouth_.attach(pipeline);
   ear_.attach(pipeline);
+}
+
+void Path::build_devices() {
+  Pipeline& microphone = add("microphone");
+  add_device(microphone, "autoaudiosrc ! " + ear_.sink(), "microphone");
+  ear_.attach(microphone);
+  Pipeline& loudspeaker = add("loudspeaker");
+  add_device(loudspeaker, std::string(Mouth::kSource) + " ! audioconvert ! audioresample ! autoaudiosink",
+             "loudspeaker");
+  mouth_.attach(loudspeaker);
 }
 
 // Built from the ear to the mouth: who sends must know the port.

@@ -43,7 +43,11 @@ class Path {
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
 
  private:
+  /// As `talk` from microphone to loudspeaker, without these two.
   void build_microphone(const PathOptions& options, const moshi::CodecInfo& codec);
+  /// These two alone, with the air from one to the other.
+  void build_devices();
+  /// As `talk --rtp`, and a caller.
   void build_rtp(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm);
   /// Adds a pipeline in front of those there are.
   Pipeline& add(const std::string& name);

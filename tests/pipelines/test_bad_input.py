@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -80,6 +81,17 @@ CASES = [
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.HIBIKI, "--condition", "description=splendid")),
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.STT)),
     (USAGE, ("talk", "good.wav", "--model", tool.STT)),
+    (USAGE, ("talk", "good.wav", "--rtp", "opus", "--send", "127.0.0.1:5010")),
+    (USAGE, ("talk", "--rtp", "opus")),
+    (USAGE, ("talk", "--rtp", "speex", "--send", "127.0.0.1:5010")),
+    (USAGE, ("talk", "--send", "127.0.0.1:5010")),
+    *[(USAGE, ("talk", "--rtp", "opus", "--send", peer)) for peer in ("localhost", ":5010", "localhost:0", "localhost:70000", "host:x")],
+    (USAGE, ("talk", "--rtp", "mimi", "--send", "127.0.0.1:5010", "--picture", "OUT.svg", "--model", tool.DEMO)),
+    (USAGE, ("talk", "--rtp", "opus", "--send", "127.0.0.1:5010", "--model", tool.STT)),
+    (USAGE, ("talk", "--rtp", "opus", "--send", "127.0.0.1:5010", "--redundancy", "16")),
+    (USAGE, ("latency", "tin-can")),
+    (USAGE, ("latency", "--chirps", "0")),
+    (USAGE, ("latency", "--model", tool.STT)),
     (USAGE, ("encode", "good.wav")),
     (USAGE, ("encode", "good.wav", "OUT", "--codebooks", "99", "--model", tool.DEMO)),
     (USAGE, ("decode", "IN")),
@@ -117,6 +129,8 @@ CASES = [
     (OTHER, (*TALK, "--transcript", "missing/words.jsonl")),
     (OTHER, (*TALK, "--picture", "missing/session.svg")),
     (OTHER, ("encode", "good.wav", "missing/OUT", "--model", tool.DEMO)),
+    (OTHER, ("latency", "--svg", "missing/latency.svg", "--model", tool.DEMO)),
+    (OTHER, ("talk", "--rtp", "opus", "--send", "no-such-host.invalid:5010", "--model", tool.DEMO)),
     *[(OTHER, (command, "--input", name, "--output", "missing/OUT", "--model", tool.DEMO))
       for command, name in (("generate", "batch.safetensors"), ("forward", "forward.safetensors"))],
 ]
@@ -138,6 +152,16 @@ def test_bad_input(place, status, arguments):
     for word in ("Traceback", "terminate", "c10", "Exception", "unexpected, please report", "CRITICAL"):
         assert word not in done.stderr
     assert sorted(place.rglob("*")) == before
+
+
+def test_port_in_use(place):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = taken.getsockname()[1]
+        done = tool.run("talk", "--rtp", "opus", "--listen", port, "--send", "127.0.0.1:5010", "--model", tool.DEMO, "--allow-slow")
+    assert done.returncode == OTHER
+    assert done.stderr.startswith(f"gst-moshi: UDP port {port}: expected one that is free, found: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_missing_repository_says_how_to_get_it(place):
