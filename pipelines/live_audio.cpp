@@ -16,12 +16,8 @@ bool can_cancel_echo() {
 }
 
 /// A bin from a launch description; its errors are about `device`.
-GstElement* add_bin(Pipeline& pipeline, const std::string& description, const char* device) {
-  GError* raw_error = nullptr;
-  GstElement* bin = gst_parse_bin_from_description(description.c_str(), TRUE, &raw_error);
-  const GstHandle<GError> error(raw_error);
-  if (error) throw Failure(Status::Other, error->message);
-  gst_bin_add(GST_BIN(pipeline.get()), bin);
+GstElement* add_device(Pipeline& pipeline, const std::string& description, const char* device) {
+  GstElement* bin = pipeline.add_bin(description);
   pipeline.blame(bin, device, "an audio device (or files: gst-moshi talk IN OUT.wav)", Status::Other);
   return bin;
 }
@@ -37,11 +33,11 @@ GstElement* add_microphone(Pipeline& pipeline, const moshi::CodecInfo& codec, bo
   description += "audiomixer output-buffer-duration=" + std::to_string(codec.frame_ns) +
                  " ! capsfilter caps=\"audio/x-raw, format=F32LE, layout=interleaved, channels=1, rate=" +
                  std::to_string(codec.sample_rate) + "\"";
-  return add_bin(pipeline, description, "microphone");
+  return add_device(pipeline, description, "microphone");
 }
 
 GstElement* add_loudspeaker(Pipeline& pipeline) {
   std::string description = "audioconvert ! audioresample ! ";
   if (can_cancel_echo()) description += std::string(kEchoFormat) + " ! webrtcechoprobe name=echo ! ";
-  return add_bin(pipeline, description + "autoaudiosink", "loudspeaker");
+  return add_device(pipeline, description + "autoaudiosink", "loudspeaker");
 }

@@ -1,16 +1,14 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live.
-#include <iomanip>
 #include <iostream>
-#include <random>
 
 #include "audio_file.h"
+#include "conversation.h"
 #include "end_of_input.h"
 #include "live_audio.h"
 #include "output_file.h"
 #include "session_picture.h"
-#include "transcript.h"
 
 namespace {
 
@@ -38,35 +36,6 @@ void check_usage(const TalkOptions& options, const moshi::LmInfo& lm) {
   }
 }
 
-/// Conditions as a structure's text, the form of moshilm's `conditions`.
-std::string conditions_text(const moshi::Conditions& conditions) {
-  const GstHandle<GstStructure> structure(gst_structure_new_empty("conditions"));
-  for (const auto& [name, value] : conditions) {
-    gst_structure_set(structure.get(), name.c_str(), G_TYPE_STRING, value.c_str(), nullptr);
-  }
-  return GstHandle<gchar>(gst_structure_to_string(structure.get())).get();
-}
-
-GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, uint64_t seed) {
-  GstElement* model = pipeline.add_model_element("moshilm", options);
-  set_property(model, "precision", options.precision);
-  set_property(model, "kv-precision", options.kv_precision);
-  set_property(model, "greedy", options.greedy ? "true" : "false");
-  set_property(model, "seed", std::to_string(seed));
-  set_property(model, "allow-slow", options.allow_slow ? "true" : "false");
-  if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));
-  if (!options.conditions.empty())
-    set_property(model, "conditions", conditions_text(parse_conditions(options.conditions)));
-  return model;
-}
-
-/// A seed that the result can name, so that a good reply can be had again.
-uint64_t choose_seed(uint64_t wanted) {
-  if (wanted != 0) return wanted;
-  std::random_device entropy;
-  return 1 + entropy() % 1'000'000'000U;
-}
-
 /// One line of JSON a word.
 std::string transcript_text(const std::vector<moshi::Word>& words) {
   std::string text;
@@ -76,30 +45,11 @@ std::string transcript_text(const std::vector<moshi::Word>& words) {
 
 nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, uint64_t seed,
                                  int64_t frame_ns, const std::vector<moshi::Word>& words) {
-  GstStructure* raw_stats = nullptr;
-  g_object_get(model, "stats", &raw_stats, nullptr);
-  const GstHandle<GstStructure> stats(raw_stats);
-  guint64 frames_in = 0;
-  guint64 frames_out = 0;
-  gst_structure_get_uint64(stats.get(), "frames-in", &frames_in);
-  gst_structure_get_uint64(stats.get(), "frames-out", &frames_out);
-  const auto text = [&stats](const char* name) {
-    const gchar* value = gst_structure_get_string(stats.get(), name);
-    return std::string(value != nullptr ? value : "");
-  };
-  nlohmann::ordered_json result = {
-      {"input", options.input},
-      {"output", options.output},
-      {"transcript", options.transcript},
-      {"picture", options.picture},
-      {"frames_in", frames_in},
-      {"frames_out", frames_out},
-      {"seconds", static_cast<double>(frames_out) * static_cast<double>(frame_ns) * 1e-9},
-      {"device", text("device")},
-      {"precision", text("precision")},
-      {"seed", options.greedy ? 0 : seed},
-      {"words", nlohmann::ordered_json::array()}};
-  for (const moshi::Word& word : words) result["words"].push_back(to_json(word));
+  nlohmann::ordered_json result = {{"input", options.input},
+                                   {"output", options.output},
+                                   {"transcript", options.transcript},
+                                   {"picture", options.picture}};
+  add_result(result, model, options.greedy ? 0 : seed, frame_ns, words);
   return result;
 }
 
@@ -127,7 +77,7 @@ void run(const TalkOptions& options) {
   }
 
   GstElement* encoder = pipeline.add_model_element("mimienc", options);
-  GstElement* model = add_language_model(pipeline, options, seed);
+  GstElement* model = add_language_model(pipeline, options, options, seed, options.allow_slow);
   pipeline.link({source, encoder, model});
   if (picture) picture->question().listen(pipeline, encoder);
   if (speaks) {
@@ -138,23 +88,14 @@ void run(const TalkOptions& options) {
     if (picture) picture->reply().listen(pipeline, sink);
   }
 
-  // Text comes seldom: its sink must not hold up the start.
-  GstElement* text_sink = pipeline.add("fakesink");
-  g_object_set(text_sink, "async", FALSE, "sync", options.live() ? TRUE : FALSE, nullptr);
-  if (gst_element_link_pads(model, "text_src", text_sink, "sink") == 0) {
-    throw Failure(Status::Other,
-                  "expected moshilm to have a pad text_src, found none: tool and plugin differ");
-  }
   const double lag = lm.audio_delay_seconds + lm.audio_silence_prefix_seconds;
-  Transcript transcript(
-      codec.frame_ns, lm.model_type == "stt", static_cast<int64_t>(lag * 1e9), [&](const moshi::Word& word) {
-        if (options.quiet || options.json) return;
-        progress.clear();
-        std::cout << std::fixed << std::setprecision(2) << std::setw(8)
-                  << static_cast<double>(word.start_ns) * 1e-9 << std::setw(8)
-                  << static_cast<double>(word.end_ns) * 1e-9 << "  " << word.text << std::endl;
-      });
-  transcript.listen(pipeline, text_sink);
+  Transcript transcript(codec.frame_ns, lm.model_type == "stt", static_cast<int64_t>(lag * 1e9),
+                        [&](const moshi::Word& word) {
+                          if (options.quiet || options.json) return;
+                          progress.clear();
+                          std::cout << to_text(word) << std::endl;
+                        });
+  add_transcript(pipeline, model, transcript, options.live());
   if (!options.live()) finish_input(encoder, codec, lm);
 
   pipeline.run(progress, options.live());

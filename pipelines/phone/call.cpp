@@ -1,0 +1,66 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "call.h"
+
+namespace {
+
+/// What a telephone sends at a time, in nanoseconds.
+constexpr int kPacketNs = 20'000'000;
+
+std::string raw(const char* format, int rate) {
+  return std::string("audio/x-raw, layout=interleaved, channels=1, format=") + format +
+         ", rate=" + std::to_string(rate);
+}
+
+}  // namespace
+
+Call::Call(Phone& phone, int number, std::string peer)
+    : phone_(phone), number_(number), peer_(std::move(peer)), pipeline_(call_name(number)) {}
+
+GstElement* Call::add_hearing(int jitter_ms) {
+  // audiomixer keeps time where nothing comes: telephones may be silent by sending nothing.
+  return pipeline_.add_bin(
+      "audioconvert ! audioresample ! audiomixer discont-wait=0 output-buffer-duration=" +
+      std::to_string(kPacketNs) + " latency=" + std::to_string(jitter_ms) + "000000 ! capsfilter caps=\"" +
+      raw("F32LE", phone_.context.codec().sample_rate) + '"');
+}
+
+GstElement* Call::add_speech(int rate) {
+  // Here it makes packets, which begin with the call; without dither, so that silence is silence.
+  return pipeline_.add_bin(
+      "audioconvert dithering=none ! audioresample ! audiomixer output-buffer-duration=" +
+      std::to_string(kPacketNs) + " ! capsfilter caps=\"" + raw("S16LE", rate) + '"');
+}
+
+void Call::converse(GstElement* source, int jitter_ms, GstElement* sink, int rate) {
+  const PhoneOptions& options = phone_.options;
+  const moshi::CodecInfo& codec = phone_.context.codec();
+  const uint64_t seed = choose_seed(options.seed);
+  GstElement* encoder = pipeline_.add_model_element("mimienc", options);
+  GstElement* model = add_language_model(pipeline_, options, options, seed, options.allow_slow);
+  set_property(model, "max-sessions", std::to_string(options.calls));
+  GstElement* decoder = pipeline_.add_model_element("mimidec", options);
+  pipeline_.link({source, add_hearing(jitter_ms), encoder, model, decoder, add_speech(rate), sink});
+
+  Transcript transcript(codec.frame_ns, false, 0,
+                        [this](const moshi::Word& word) { phone_.log.word(number_, word); });
+  add_transcript(pipeline_, model, transcript, true);
+  Progress progress(true);
+  pipeline_.run_until(progress, [this] { return phone_.switchboard.hanging_up(); });
+
+  nlohmann::ordered_json result = {{"call", number_}, {"peer", peer_}};
+  add_result(result, model, options.greedy ? 0 : seed, codec.frame_ns, transcript.words());
+  phone_.log.end(number_, result);
+}
+
+void rehearse(const PhoneOptions& options, const moshi::CodecInfo& codec, Progress& progress) {
+  Pipeline pipeline;
+  GstElement* silence = pipeline.add_bin(
+      "audiotestsrc is-live=true wave=silence num-buffers=2 samplesperbuffer=" +
+      std::to_string(codec.frame_size) + " ! capsfilter caps=\"" + raw("F32LE", codec.sample_rate) + '"');
+  GstElement* encoder = pipeline.add_model_element("mimienc", options);
+  GstElement* model = add_language_model(pipeline, options, options, options.seed, options.allow_slow);
+  set_property(model, "max-sessions", std::to_string(options.calls));
+  pipeline.link(
+      {silence, encoder, model, pipeline.add_model_element("mimidec", options), pipeline.add("fakesink")});
+  pipeline.run(progress);
+}
