@@ -19,7 +19,7 @@ Call::Call(Phone& phone, int number, std::string peer)
 GstElement* Call::add_hearing(int jitter_ms) {
   // audiomixer keeps time where nothing comes: telephones may be silent by sending nothing.
   return pipeline_.add_bin(
-      "audioconvert ! audioresample ! audiomixer discont-wait=0 output-buffer-duration=" +
+      "audioconvert ! audioresample ! audiomixer start-time-selection=first discont-wait=0 output-buffer-duration=" +
       std::to_string(kPacketNs) + " latency=" + std::to_string(jitter_ms) + "000000 ! capsfilter caps=\"" +
       raw("F32LE", phone_.context.codec().sample_rate) + '"');
 }
