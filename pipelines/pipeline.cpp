@@ -59,7 +59,7 @@ Pipeline::Pipeline(std::string who) : who_(std::move(who)) {
   pipeline_.reset(gst_pipeline_new(nullptr));
 }
 
-Pipeline::~Pipeline() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+Pipeline::~Pipeline() { stop(); }
 
 GstElement* Pipeline::add(const char* factory, const char* name) {
   GstElement* element = gst_element_factory_make(factory, name);

@@ -71,6 +71,9 @@ class Pipeline {
   /// udpsrc with a `timeout` has heard nothing for so long.
   void run_until(Progress& progress, const std::function<bool()>& over);
 
+  /// Stops at once, and waits until nothing runs in it any more.
+  void stop() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+
   [[nodiscard]] GstElement* get() const { return pipeline_.get(); }
 
  private:

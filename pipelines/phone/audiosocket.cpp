@@ -23,14 +23,18 @@ Failure malformed(const std::string& expected, const std::string& found) {
   return {Status::Other, "expected " + expected + ", found " + found};
 }
 
+std::string bytes(size_t count) { return std::to_string(count) + (count == 1 ? " byte" : " bytes"); }
+
+Failure cut_off(const std::string& expected, size_t size) {
+  return malformed(expected, "the end of the connection after " + bytes(size));
+}
+
 std::string hex(uint8_t byte) {
   constexpr const char* digits = "0123456789abcdef";
   return {digits[byte >> 4], digits[byte & 15]};
 }
 
 std::string kind_of(uint8_t kind) { return "a message of kind 0x" + hex(kind); }
-
-std::string bytes(size_t count) { return std::to_string(count) + (count == 1 ? " byte" : " bytes"); }
 
 std::vector<uint8_t> make_message(uint8_t kind, std::span<const uint8_t> payload) {
   std::vector<uint8_t> message(kHeaderSize + payload.size());
@@ -44,69 +48,70 @@ std::vector<uint8_t> make_message(uint8_t kind, std::span<const uint8_t> payload
 }  // namespace
 
 std::optional<std::string> Reader::id() {
-  const auto first = message();
-  if (!first) return {};
-  if (first->kind != kId) {
+  const auto kind = next_kind();
+  if (!kind) return {};
+  if (*kind != kId) {
     throw malformed("an AudioSocket call, which begins with a UUID (kind 0x01)",
-                    kind_of(first->kind) + "; connect Asterisk's AudioSocket here and nothing else");
+                    kind_of(*kind) + "; connect Asterisk's AudioSocket here and nothing else");
   }
-  if (first->payload.size() != kIdSize) {
-    throw malformed("a UUID of " + bytes(kIdSize), bytes(first->payload.size()));
-  }
+  const auto id = payload();
+  if (!id) return {};
+  if (id->size() != kIdSize) throw malformed("a UUID of " + bytes(kIdSize), bytes(id->size()));
   std::string text;
   for (size_t i = 0; i < kIdSize; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += hex(first->payload[i]);
+    text += hex((*id)[i]);
   }
   return text;
 }
 
 std::optional<Speech> Reader::speech() {
   for (;;) {
-    auto next = message();
-    if (!next || next->kind == kHangUp) return {};
-    if (next->kind == kKey) continue;
-    if (next->kind == kError) {
-      throw malformed("speech", "an error of the other side" +
-                                    (next->payload.empty() ? "" : ", 0x" + hex(next->payload[0])));
+    const auto kind = next_kind();
+    if (!kind || *kind == kHangUp) return {};
+    const bool speaks = *kind >= kSpeech && *kind < kSpeech + kRates.size();
+    if (!speaks && *kind != kKey && *kind != kError) {
+      throw malformed("speech (kinds 0x10 to 0x18), a key (0x03) or the end (0x00)", kind_of(*kind));
     }
-    if (next->kind < kSpeech || next->kind >= kSpeech + kRates.size()) {
-      throw malformed("speech (kinds 0x10 to 0x18), a key (0x03) or the end (0x00)", kind_of(next->kind));
+    auto content = payload();
+    if (!content) return {};
+    if (*kind == kError) {
+      throw malformed(
+          "speech", "an error of the other side" + (content->empty() ? "" : ", 0x" + hex(content->front())));
     }
-    if (next->payload.size() % 2 != 0) {
-      throw malformed("samples of 2 bytes", bytes(next->payload.size()) + " of them");
-    }
-    const int rate = kRates[next->kind - kSpeech];
+    if (*kind == kKey || content->empty()) continue;
+    if (content->size() % 2 != 0) throw malformed("samples of 2 bytes", bytes(content->size()) + " of them");
+    const int rate = kRates[*kind - kSpeech];
     if (rate_ != 0 && rate != rate_) {
       throw malformed("speech at " + std::to_string(rate_) + " Hz as before", std::to_string(rate) + " Hz");
     }
     rate_ = rate;
-    if (!next->payload.empty()) return Speech{rate, std::move(next->payload)};
+    return Speech{rate, std::move(*content)};
   }
 }
 
-std::optional<Reader::Message> Reader::message() {
+std::optional<uint8_t> Reader::next_kind() {
   std::array<uint8_t, kHeaderSize> header{};
-  if (!read(header, true)) return {};
-  Message message{header[0], std::vector<uint8_t>(static_cast<size_t>(header[1] << 8 | header[2]))};
-  if (!message.payload.empty() && !read(message.payload, false)) return {};
-  return message;
+  const auto size = read(header);
+  if (!size || *size == 0) return {};
+  if (*size < kHeaderSize) throw cut_off("a message of " + bytes(kHeaderSize) + " or more", *size);
+  length_ = static_cast<size_t>(header[1] << 8 | header[2]);
+  return header[0];
 }
 
-bool Reader::read(std::span<uint8_t> bytes_wanted, bool begins_message) {
+std::optional<std::vector<uint8_t>> Reader::payload() {
+  std::vector<uint8_t> content(length_);
+  const auto size = read(content);
+  if (!size) return {};
+  if (*size < length_) throw cut_off("a message of " + bytes(length_) + " after its length", *size);
+  return content;
+}
+
+std::optional<size_t> Reader::read(std::span<uint8_t> wanted) {
   gsize size = 0;
-  GError* error = nullptr;
-  const bool done =
-      g_input_stream_read_all(stream_, bytes_wanted.data(), bytes_wanted.size(), &size, cancel_, &error) != 0;
-  // Reset, timed out or cancelled: an end like another.
-  if (!done) g_error_free(error);
-  if (!done || (begins_message && size == 0)) return false;
-  if (size < bytes_wanted.size()) {
-    throw malformed(
-        "a message of " + bytes(bytes_wanted.size()) + (begins_message ? " or more" : " after its length"),
-        "the end of the connection after " + bytes(size));
-  }
-  return true;
+  const bool done = wanted.empty() || g_input_stream_read_all(stream_, wanted.data(), wanted.size(), &size,
+                                                              cancel_, nullptr) != 0;
+  return done ? std::optional(size) : std::nullopt;
 }
 
 std::vector<uint8_t> hang_up() { return make_message(kHangUp, {}); }

@@ -32,17 +32,18 @@ class Reader {
   std::optional<Speech> speech();
 
  private:
-  struct Message {
-    uint8_t kind = 0;
-    std::vector<uint8_t> payload;
-  };
-  std::optional<Message> message();
-  /// False at the end of the stream, which may come before a message, not in one.
-  bool read(std::span<uint8_t> bytes, bool begins_message);
+  /// Reads a message's header; nothing at the end.
+  std::optional<uint8_t> next_kind();
+  /// Reads what follows it; nothing at the end.
+  std::optional<std::vector<uint8_t>> payload();
+  /// Bytes read, fewer than wanted where the connection was closed; nothing where it was reset, timed out or
+  /// cancelled.
+  std::optional<size_t> read(std::span<uint8_t> wanted);
 
   GInputStream* stream_;
   GCancellable* cancel_;
-  int rate_ = 0;
+  size_t length_ = 0;  ///< Of the message's payload.
+  int rate_ = 0;       ///< Of the speech so far.
 };
 
 /// The message that hangs up.

@@ -19,18 +19,6 @@ bool send(GSocketConnection* connection, const std::vector<uint8_t>& message, GC
   return g_output_stream_write_all(stream, message.data(), message.size(), nullptr, cancel, nullptr) != 0;
 }
 
-/// Ends the waiting of who reads from a socket.
-class Shutdown {
- public:
-  explicit Shutdown(GSocket* socket) : socket_(socket) {}
-  ~Shutdown() { g_socket_shutdown(socket_, TRUE, FALSE, nullptr); }
-  Shutdown(const Shutdown&) = delete;
-  Shutdown& operator=(const Shutdown&) = delete;
-
- private:
-  GSocket* socket_;
-};
-
 /// The caller's speech from the connection to an appsrc, which asks for it on its own thread.
 class Hearing {
  public:
@@ -92,27 +80,37 @@ class Hearing {
 };
 
 /// The model's speech to the connection, in time.
-struct Speaking {
-  GSocketConnection* connection;
-  GCancellable* cancel;
-  int rate;
-
-  GstElement* add_to(Pipeline& pipeline) {
-    GstElement* sink = pipeline.add("fakesink");
-    g_object_set(sink, "sync", TRUE, "signal-handoffs", TRUE, nullptr);
+class Speaking {
+ public:
+  Speaking(Pipeline& pipeline, GSocketConnection* connection, GCancellable* cancel, int rate)
+      : pipeline_(pipeline), connection_(connection), cancel_(cancel), rate_(rate) {
+    sink_ = pipeline.add("fakesink");
+    g_object_set(sink_, "sync", TRUE, "signal-handoffs", TRUE, nullptr);
     const auto handoff = [](GstElement*, GstBuffer* buffer, GstPad*, gpointer self) {
-      static_cast<Speaking*>(self)->write(buffer);
+      static_cast<Speaking*>(self)->take(buffer);
     };
-    g_signal_connect(sink, "handoff", G_CALLBACK(+handoff), this);
-    return sink;
+    g_signal_connect(sink_, "handoff", G_CALLBACK(+handoff), this);
+  }
+  /// Where its buffers go.
+  [[nodiscard]] GstElement* sink() const { return sink_; }
+
+ private:
+  void take(GstBuffer* buffer) {
+    try {
+      std::vector<uint8_t> samples(gst_buffer_get_size(buffer));
+      gst_buffer_extract(buffer, 0, samples.data(), samples.size());
+      if (send(connection_, audiosocket::speech(rate_, samples), cancel_)) return;
+      g_socket_shutdown(g_socket_connection_get_socket(connection_), TRUE, TRUE, nullptr);
+    } catch (...) {
+      pipeline_.abort_with_current_exception();
+    }
   }
 
-  void write(GstBuffer* buffer) const {
-    std::vector<uint8_t> samples(gst_buffer_get_size(buffer));
-    gst_buffer_extract(buffer, 0, samples.data(), samples.size());
-    if (send(connection, audiosocket::speech(rate, samples), cancel)) return;
-    g_socket_shutdown(g_socket_connection_get_socket(connection), TRUE, TRUE, nullptr);
-  }
+  Pipeline& pipeline_;
+  GSocketConnection* connection_;
+  GCancellable* cancel_;
+  int rate_;
+  GstElement* sink_ = nullptr;
 };
 
 }  // namespace
@@ -174,13 +172,13 @@ void AudioSocketCalls::hold(int number, GSocketConnection* connection, const std
   audiosocket::Reader reader(g_io_stream_get_input_stream(G_IO_STREAM(connection)), cancel);
   const auto id = reader.id();
   if (!id) return;
-  phone_->log.begin(number, peer, "AudioSocket, " + *id);
   auto first = reader.speech();
   if (!first) return;
 
-  Speaking speaking{connection, cancel, first->rate};
-  Call call(*phone_, number, peer);
-  Hearing hearing(call.pipeline(), reader, std::move(*first));
-  const Shutdown shutdown(socket);
-  call.converse(hearing.source(), kJitterMs, speaking.add_to(call.pipeline()), speaking.rate);
+  const int rate = first->rate;
+  Call call(*phone_, {number, peer, "AudioSocket, " + std::to_string(rate) + " Hz", *id});
+  const Hearing hearing(call.pipeline(), reader, std::move(*first));
+  const Speaking speaking(call.pipeline(), connection, cancel, rate);
+  const auto close = [socket] { g_socket_shutdown(socket, TRUE, FALSE, nullptr); };
+  call.converse({hearing.source(), kJitterMs, speaking.sink(), rate, close});
 }

@@ -11,15 +11,34 @@ std::string raw(const char* format, int rate) {
          ", rate=" + std::to_string(rate);
 }
 
+/// Stops the pipeline when it goes, before what its threads use.
+class Ending {
+ public:
+  Ending(Pipeline& pipeline, const Line& line) : pipeline_(pipeline), line_(line) {}
+  ~Ending() {
+    if (line_.close) line_.close();
+    pipeline_.stop();
+  }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+
+ private:
+  Pipeline& pipeline_;
+  const Line& line_;
+};
+
 }  // namespace
 
-Call::Call(Phone& phone, int number, std::string peer)
-    : phone_(phone), number_(number), peer_(std::move(peer)), pipeline_(call_name(number)) {}
+Call::Call(Phone& phone, CallName name)
+    : phone_(phone), name_(std::move(name)), pipeline_(call_prefix(name_.number)) {
+  phone.log.begin(name_);
+}
 
 GstElement* Call::add_hearing(int jitter_ms) {
   // audiomixer keeps time where nothing comes: telephones may be silent by sending nothing.
   return pipeline_.add_bin(
-      "audioconvert ! audioresample ! audiomixer start-time-selection=first discont-wait=0 output-buffer-duration=" +
+      "audioconvert ! audioresample ! audiomixer start-time-selection=first discont-wait=0 "
+      "output-buffer-duration=" +
       std::to_string(kPacketNs) + " latency=" + std::to_string(jitter_ms) + "000000 ! capsfilter caps=\"" +
       raw("F32LE", phone_.context.codec().sample_rate) + '"');
 }
@@ -31,7 +50,7 @@ GstElement* Call::add_speech(int rate) {
       std::to_string(kPacketNs) + " ! capsfilter caps=\"" + raw("S16LE", rate) + '"');
 }
 
-void Call::converse(GstElement* source, int jitter_ms, GstElement* sink, int rate) {
+void Call::converse(const Line& line) {
   const PhoneOptions& options = phone_.options;
   const moshi::CodecInfo& codec = phone_.context.codec();
   const uint64_t seed = choose_seed(options.seed);
@@ -39,17 +58,19 @@ void Call::converse(GstElement* source, int jitter_ms, GstElement* sink, int rat
   GstElement* model = add_language_model(pipeline_, options, options, seed, options.allow_slow);
   set_property(model, "max-sessions", std::to_string(options.calls));
   GstElement* decoder = pipeline_.add_model_element("mimidec", options);
-  pipeline_.link({source, add_hearing(jitter_ms), encoder, model, decoder, add_speech(rate), sink});
+  pipeline_.link(
+      {line.source, add_hearing(line.jitter_ms), encoder, model, decoder, add_speech(line.rate), line.sink});
 
   Transcript transcript(codec.frame_ns, false, 0,
-                        [this](const moshi::Word& word) { phone_.log.word(number_, word); });
+                        [this](const moshi::Word& word) { phone_.log.word(name_, word); });
   add_transcript(pipeline_, model, transcript, true);
+  const Ending ending(pipeline_, line);
   Progress progress(true);
   pipeline_.run_until(progress, [this] { return phone_.switchboard.hanging_up(); });
 
-  nlohmann::ordered_json result = {{"call", number_}, {"peer", peer_}};
+  nlohmann::ordered_json result;
   add_result(result, model, options.greedy ? 0 : seed, codec.frame_ns, transcript.words());
-  phone_.log.end(number_, result);
+  phone_.log.end(name_, result);
 }
 
 void rehearse(const PhoneOptions& options, const moshi::CodecInfo& codec, Progress& progress) {

@@ -14,23 +14,31 @@ struct Phone {
   Switchboard& switchboard;
 };
 
+/// What a call's speech comes and goes by, elements of its pipeline.
+struct Line {
+  GstElement* source;  ///< Gives the caller's speech, live.
+  int jitter_ms;       ///< That much later than in time, at most.
+  GstElement* sink;    ///< Takes S16LE at `rate`, 20 ms every 20 ms, from the first moment on.
+  int rate;
+  std::function<void()> close;  ///< Ends what elements wait for outside of the pipeline, before that stops.
+};
+
 /// One call: the caller's speech ! mimienc ! moshilm ! mimidec ! speech to the caller.
 class Call {
  public:
-  Call(Phone& phone, int number, std::string peer);
+  Call(Phone& phone, CallName name);
 
   Pipeline& pipeline() { return pipeline_; }
-  /// Talks until the input ends. `source` gives the caller's speech, live, in buffers that may come
-  /// `jitter_ms` late; `sink` takes S16LE at `rate`, 20 ms every 20 ms from the first moment on.
-  void converse(GstElement* source, int jitter_ms, GstElement* sink, int rate);
+  /// Talks over `line` until its input ends, or all calls shall. Nothing runs any more when it has returned
+  /// or thrown.
+  void converse(const Line& line);
 
  private:
   GstElement* add_hearing(int jitter_ms);
   GstElement* add_speech(int rate);
 
   Phone& phone_;
-  int number_;
-  std::string peer_;
+  CallName name_;
   Pipeline pipeline_;
 };
 

@@ -7,7 +7,7 @@
 
 #include "../conversation.h"
 
-std::string call_name(int call) { return "call " + std::to_string(call) + ": "; }
+std::string call_prefix(int number) { return "call " + std::to_string(number) + ": "; }
 
 CallLog::CallLog(const PhoneOptions& options) : options_(options) {
   if (options.transcript.empty()) return;
@@ -29,34 +29,41 @@ void CallLog::listening(const std::string& rtp, const std::string& audiosocket) 
   std::cout.flush();
 }
 
-void CallLog::begin(int call, const std::string& peer, const std::string& kind) {
+void CallLog::begin(const CallName& call) {
   const std::lock_guard lock(mutex_);
   if (options_.json || options_.quiet) return;
-  std::cout << call_name(call) << peer << ", " << kind << std::endl;
+  std::cout << call_prefix(call.number) << call.peer << ", " << call.kind
+            << (call.id.empty() ? "" : ", " + call.id) << std::endl;
 }
 
-void CallLog::word(int call, const moshi::Word& word) {
+void CallLog::word(const CallName& call, const moshi::Word& word) {
   const std::lock_guard lock(mutex_);
   if (transcript_.is_open()) {
     nlohmann::ordered_json line = to_json(word);
-    line["call"] = call;
+    line["call"] = call.number;
+    line["id"] = call.id;
     transcript_ << line.dump() << std::endl;
   }
-  if (!options_.json && !options_.quiet) std::cout << call_name(call) << to_text(word) << std::endl;
+  if (!options_.json && !options_.quiet) {
+    std::cout << call_prefix(call.number) << to_text(word) << std::endl;
+  }
 }
 
-void CallLog::end(int call, const nlohmann::ordered_json& result) {
+void CallLog::end(const CallName& call, const nlohmann::ordered_json& result) {
   const std::lock_guard lock(mutex_);
   if (options_.json) {
-    print_result(result);
+    nlohmann::ordered_json line = {
+        {"call", call.number}, {"peer", call.peer}, {"kind", call.kind}, {"id", call.id}};
+    line.update(result);
+    print_result(line);
   } else if (!options_.quiet) {
-    std::cout << call_name(call) << "ended after " << std::fixed << std::setprecision(1)
+    std::cout << call_prefix(call.number) << "ended after " << std::fixed << std::setprecision(1)
               << result["seconds"].get<double>() << " s\n";
   }
   std::cout.flush();
 }
 
-void CallLog::failed(int call, const std::string& peer, const std::string& what) {
+void CallLog::failed(int number, const std::string& peer, const std::string& what) {
   const std::lock_guard lock(mutex_);
-  print_message((call > 0 ? call_name(call) : "") + peer + ": " + what);
+  print_message((number > 0 ? call_prefix(number) : "") + peer + ": " + what);
 }

@@ -172,10 +172,9 @@ void RtpCalls::hold(int number, GSocket* socket, GSocketAddress* peer, int paylo
   const std::string name = to_text(peer);
   try {
     const Codec& codec = codec_of(payload_type);
-    phone_->log.begin(number, name, std::string("RTP, ") + codec.name);
-    Call call(*phone_, number, name);
+    Call call(*phone_, {number, name, std::string("RTP, ") + codec.name, ""});
     GstElement* source = add_receiver(call.pipeline(), socket, codec, options.idle_timeout);
-    call.converse(source, kWakeMs, add_sender(call.pipeline(), socket, peer, codec), kRate);
+    call.converse({source, kWakeMs, add_sender(call.pipeline(), socket, peer, codec), kRate, {}});
   } catch (const std::exception& error) {
     phone_->log.failed(number, name, error.what());
     discard(socket, options.idle_timeout, phone_->switchboard.cancellable());
