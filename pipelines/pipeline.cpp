@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "pipeline.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -58,7 +59,7 @@ Pipeline::Pipeline(std::string who) : who_(std::move(who)) {
   pipeline_.reset(gst_pipeline_new(nullptr));
 }
 
-Pipeline::~Pipeline() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+Pipeline::~Pipeline() { stop(); }
 
 GstElement* Pipeline::add(const char* factory, const char* name) {
   GstElement* element = gst_element_factory_make(factory, name);
@@ -147,10 +148,16 @@ Failure Pipeline::failure_of(GstMessage* message) const {
   return {status_of(*error), error->message};
 }
 
+bool Pipeline::is_of_connection(GstMessage* message) const {
+  return std::any_of(connected_.begin(), connected_.end(), [message](const GstElement* element) {
+    return GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(element);
+  });
+}
+
 bool Pipeline::handle(GstMessage* message, Progress& progress) {
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
-      if (ending_ != nullptr && GST_MESSAGE_SRC(message) == GST_OBJECT(ending_)) return false;
+      if (is_of_connection(message)) return false;
       throw failure_of(message);
     case GST_MESSAGE_ELEMENT:
       if (gst_message_has_name(message, "GstUDPSrcTimeout") != 0) send_end();
@@ -171,7 +178,7 @@ bool Pipeline::handle(GstMessage* message, Progress& progress) {
       gst_message_parse_warning(message, &raw_error, nullptr);
       const GstHandle<GError> error(raw_error);
       progress.clear();
-      if (!quiet_) print_message(who_ + "warning: " + error->message);
+      if (!quiet_ && !is_of_connection(message)) print_message(who_ + "warning: " + error->message);
       return false;
     }
     case GST_MESSAGE_PROGRESS: {

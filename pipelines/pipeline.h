@@ -58,8 +58,9 @@ class Pipeline {
   /// An error posted from inside `element` is about `place`, where `expected` was not found; it ends the tool
   /// with `status`.
   void blame(GstElement* element, const std::string& place, const std::string& expected, Status status);
-  /// An error posted by `source` is the end of its input.
-  void ends_with_error_of(GstElement* source) { ending_ = source; }
+  /// Errors and warnings of `element` say that the other side of a connection has gone: no failure, its end
+  /// of stream follows.
+  void other_side_may_leave(GstElement* element) { connected_.push_back(element); }
   /// Ends run() with the exception under way; for callbacks on streaming threads.
   void abort_with_current_exception();
 
@@ -69,6 +70,9 @@ class Pipeline {
   /// As run() of a live pipeline, on any thread: its input ends when `over` says so. It also ends when a
   /// udpsrc with a `timeout` has heard nothing for so long.
   void run_until(Progress& progress, const std::function<bool()>& over);
+
+  /// Stops at once, and waits until nothing runs in it any more.
+  void stop() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
 
   [[nodiscard]] GstElement* get() const { return pipeline_.get(); }
 
@@ -80,6 +84,7 @@ class Pipeline {
     Status status;
   };
   void play(Progress& progress, bool live, const std::function<bool()>& interrupted);
+  [[nodiscard]] bool is_of_connection(GstMessage* message) const;
   /// Ends the input of a live pipeline.
   void send_end();
   [[nodiscard]] Failure failure_of(GstMessage* message) const;
@@ -89,7 +94,7 @@ class Pipeline {
 
   std::string who_;
   GstHandle<GstElement> pipeline_;
-  GstElement* ending_ = nullptr;
+  std::vector<GstElement*> connected_;
   std::vector<Blame> blames_;
   std::mutex mutex_;
   std::exception_ptr exception_;
