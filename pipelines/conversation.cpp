@@ -49,13 +49,21 @@ GstElement* add_language_model(Pipeline& pipeline, const CommonOptions& options,
 
 GstElement* link_conversation(Pipeline& pipeline, const CommonOptions& options, GstElement* source,
                               GstElement* model, GstElement* sink, bool codes) {
+  GstElement* encoder = codes ? nullptr : pipeline.add_model_element("mimienc", options);
   if (codes) {
-    pipeline.link({source, model, sink});
-    return nullptr;
+    pipeline.link({source, model});
+  } else {
+    pipeline.link({source, encoder, model});
   }
-  GstElement* encoder = pipeline.add_model_element("mimienc", options);
-  pipeline.link({source, encoder, model});
-  if (sink != nullptr) pipeline.link({model, pipeline.add_model_element("mimidec", options), sink});
+  if (sink == nullptr) return encoder;
+  // What a slow device says in one piece is kept here until it is time, while the device goes on.
+  GstElement* queue = pipeline.add_bin("queue max-size-time=0 max-size-bytes=0");
+  pipeline.link({queue, sink});
+  if (codes) {
+    pipeline.link({model, queue});
+  } else {
+    pipeline.link({model, pipeline.add_model_element("mimidec", options), queue});
+  }
   return encoder;
 }
 
