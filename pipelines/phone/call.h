@@ -45,4 +45,4 @@ class Call {
 };
 
 /// Talks to nobody for a moment: the model is loaded and timed then, and refused where it cannot be used.
-void rehearse(const PhoneOptions& options, const moshi::CodecInfo& codec, Progress& progress);
+void rehearse(PhoneOptions options, const moshi::CodecInfo& codec, Progress& progress);

@@ -53,6 +53,7 @@ class Asterisk:
             "extensions.conf": dialplan,
             "http.conf": f"[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {self.http}\n",
             "ari.conf": f"[general]\nenabled = yes\n[{USER[0]}]\ntype = user\npassword = {USER[1]}\n",
+            "websocket_client.conf": "",
             "logger.conf": "[logfiles]\nmessages => notice,warning,error\n",
         }
         for name, text in files.items():
