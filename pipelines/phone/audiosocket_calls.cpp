@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <array>
+
 #include "arrival_clock.h"
 #include "audiosocket.h"
 
@@ -13,10 +15,24 @@ namespace {
 /// Milliseconds that speech may come late.
 constexpr int kJitterMs = 60;
 
-/// Sends a message, whole; what is wrong with the connection its reader learns, too.
+/// Sends a message, whole. False where that cannot be.
 bool send(GSocketConnection* connection, const std::vector<uint8_t>& message, GCancellable* cancel) {
   GOutputStream* stream = g_io_stream_get_output_stream(G_IO_STREAM(connection));
   return g_output_stream_write_all(stream, message.data(), message.size(), nullptr, cancel, nullptr) != 0;
+}
+
+/// Hangs up, and gives the other side a second to do so, too: bytes that nobody has read would break the
+/// connection before it has heard.
+void hang_up(GSocketConnection* connection) {
+  send(connection, audiosocket::hang_up(), nullptr);
+  GSocket* socket = g_socket_connection_get_socket(connection);
+  g_socket_shutdown(socket, FALSE, TRUE, nullptr);
+  g_socket_set_timeout(socket, 1);
+  const gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC;
+  std::array<gchar, 2048> rest{};
+  while (g_get_monotonic_time() < end &&
+         g_socket_receive(socket, rest.data(), rest.size(), nullptr, nullptr) > 0) {
+  }
 }
 
 /// The caller's speech from the connection to an appsrc, which asks for it on its own thread.
@@ -82,8 +98,8 @@ class Hearing {
 /// The model's speech to the connection, in time.
 class Speaking {
  public:
-  Speaking(Pipeline& pipeline, GSocketConnection* connection, GCancellable* cancel, int rate)
-      : pipeline_(pipeline), connection_(connection), cancel_(cancel), rate_(rate) {
+  Speaking(Pipeline& pipeline, GSocketConnection* connection, GCancellable* end, int rate)
+      : pipeline_(pipeline), connection_(connection), end_(end), rate_(rate) {
     sink_ = pipeline.add("fakesink");
     g_object_set(sink_, "sync", TRUE, "signal-handoffs", TRUE, nullptr);
     const auto handoff = [](GstElement*, GstBuffer* buffer, GstPad*, gpointer self) {
@@ -99,8 +115,7 @@ class Speaking {
     try {
       std::vector<uint8_t> samples(gst_buffer_get_size(buffer));
       gst_buffer_extract(buffer, 0, samples.data(), samples.size());
-      if (send(connection_, audiosocket::speech(rate_, samples), cancel_)) return;
-      g_socket_shutdown(g_socket_connection_get_socket(connection_), TRUE, TRUE, nullptr);
+      if (!send(connection_, audiosocket::speech(rate_, samples), end_)) g_cancellable_cancel(end_);
     } catch (...) {
       pipeline_.abort_with_current_exception();
     }
@@ -108,7 +123,7 @@ class Speaking {
 
   Pipeline& pipeline_;
   GSocketConnection* connection_;
-  GCancellable* cancel_;
+  GCancellable* end_;
   int rate_;
   GstElement* sink_ = nullptr;
 };
@@ -150,35 +165,34 @@ void AudioSocketCalls::take(GSocketConnection* incoming) {
       g_socket_connection_get_remote_address(connection.get(), nullptr));
   if (!address) return;  // It is gone already.
   const std::string peer = to_text(address.get());
-  const bool taken = phone_->switchboard.take(peer, [this, connection, peer](int call) {
+  const bool taken = phone_->switchboard.take(peer, [this, connection, peer](int call, GCancellable* end) {
     try {
-      hold(call, connection.get(), peer);
+      hold(call, end, connection.get(), peer);
     } catch (const std::exception& error) {
       phone_->log.failed(call, peer, error.what());
     }
-    send(connection.get(), audiosocket::hang_up(), nullptr);
+    hang_up(connection.get());
   });
   if (taken) return;
   phone_->log.failed(0, peer, phone_->switchboard.all_taken());
   send(connection.get(), audiosocket::hang_up(), nullptr);
 }
 
-void AudioSocketCalls::hold(int number, GSocketConnection* connection, const std::string& peer) {
+void AudioSocketCalls::hold(int number, GCancellable* end, GSocketConnection* connection,
+                            const std::string& peer) {
   GSocket* socket = g_socket_connection_get_socket(connection);
-  GCancellable* cancel = phone_->switchboard.cancellable();
   g_socket_set_timeout(socket, static_cast<guint>(phone_->options.idle_timeout));
   g_socket_set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1, nullptr);
 
-  audiosocket::Reader reader(g_io_stream_get_input_stream(G_IO_STREAM(connection)), cancel);
+  audiosocket::Reader reader(g_io_stream_get_input_stream(G_IO_STREAM(connection)), end);
   const auto id = reader.id();
   if (!id) return;
   auto first = reader.speech();
   if (!first) return;
 
   const int rate = first->rate;
-  Call call(*phone_, {number, peer, "AudioSocket, " + std::to_string(rate) + " Hz", *id});
+  Call call(*phone_, {number, peer, "AudioSocket, " + std::to_string(rate) + " Hz", *id}, end);
   const Hearing hearing(call.pipeline(), reader, std::move(*first));
-  const Speaking speaking(call.pipeline(), connection, cancel, rate);
-  const auto close = [socket] { g_socket_shutdown(socket, TRUE, FALSE, nullptr); };
-  call.converse({hearing.source(), kJitterMs, speaking.sink(), rate, close});
+  const Speaking speaking(call.pipeline(), connection, end, rate);
+  call.converse({hearing.source(), kJitterMs, speaking.sink(), rate});
 }

@@ -20,7 +20,7 @@ class AudioSocketCalls {
 
  private:
   void take(GSocketConnection* connection);
-  void hold(int call, GSocketConnection* connection, const std::string& peer);
+  void hold(int call, GCancellable* end, GSocketConnection* connection, const std::string& peer);
 
   ObjectHandle<GSocketService> service_;
   std::string address_;

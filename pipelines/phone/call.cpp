@@ -14,9 +14,9 @@ std::string raw(const char* format, int rate) {
 /// Stops the pipeline when it goes, before what its threads use.
 class Ending {
  public:
-  Ending(Pipeline& pipeline, const Line& line) : pipeline_(pipeline), line_(line) {}
+  Ending(Pipeline& pipeline, GCancellable* end) : pipeline_(pipeline), end_(end) {}
   ~Ending() {
-    if (line_.close) line_.close();
+    g_cancellable_cancel(end_);
     pipeline_.stop();
   }
   Ending(const Ending&) = delete;
@@ -24,13 +24,13 @@ class Ending {
 
  private:
   Pipeline& pipeline_;
-  const Line& line_;
+  GCancellable* end_;
 };
 
 }  // namespace
 
-Call::Call(Phone& phone, CallName name)
-    : phone_(phone), name_(std::move(name)), pipeline_(call_prefix(name_.number)) {
+Call::Call(Phone& phone, CallName name, GCancellable* end)
+    : phone_(phone), name_(std::move(name)), end_(end), pipeline_(call_prefix(name_.number)) {
   phone.log.begin(name_);
 }
 
@@ -64,16 +64,17 @@ void Call::converse(const Line& line) {
   Transcript transcript(codec.frame_ns, false, 0,
                         [this](const moshi::Word& word) { phone_.log.word(name_, word); });
   add_transcript(pipeline_, model, transcript, true);
-  const Ending ending(pipeline_, line);
+  const Ending ending(pipeline_, end_);
   Progress progress(true);
-  pipeline_.run_until(progress, [this] { return phone_.switchboard.hanging_up(); });
+  pipeline_.run_until(progress, [this] { return g_cancellable_is_cancelled(end_) != 0; });
 
   nlohmann::ordered_json result;
   add_result(result, model, options.greedy ? 0 : seed, codec.frame_ns, transcript.words());
   phone_.log.end(name_, result);
 }
 
-void rehearse(const PhoneOptions& options, const moshi::CodecInfo& codec, Progress& progress) {
+void rehearse(PhoneOptions options, const moshi::CodecInfo& codec, Progress& progress) {
+  options.quiet = true;  // Its frames wait for the model: they are late.
   Pipeline pipeline;
   GstElement* silence = pipeline.add_bin(
       "audiotestsrc is-live=true wave=silence num-buffers=2 samplesperbuffer=" +

@@ -20,16 +20,17 @@ struct Line {
   int jitter_ms;       ///< That much later than in time, at most.
   GstElement* sink;    ///< Takes S16LE at `rate`, 20 ms every 20 ms, from the first moment on.
   int rate;
-  std::function<void()> close;  ///< Ends what elements wait for outside of the pipeline, before that stops.
 };
 
 /// One call: the caller's speech ! mimienc ! moshilm ! mimidec ! speech to the caller.
 class Call {
  public:
-  Call(Phone& phone, CallName name);
+  /// The call ends when `end` is cancelled, and cancels it: what its elements wait for elsewhere shall watch
+  /// it.
+  Call(Phone& phone, CallName name, GCancellable* end);
 
   Pipeline& pipeline() { return pipeline_; }
-  /// Talks over `line` until its input ends, or all calls shall. Nothing runs any more when it has returned
+  /// Talks over `line` until its input ends. Nothing runs any more when it has returned
   /// or thrown.
   void converse(const Line& line);
 
@@ -39,8 +40,9 @@ class Call {
 
   Phone& phone_;
   CallName name_;
+  GCancellable* end_;
   Pipeline pipeline_;
 };
 
 /// Talks to nobody for a moment: the model is loaded and timed then, and refused where it cannot be used.
-void rehearse(const PhoneOptions& options, const moshi::CodecInfo& codec, Progress& progress);
+void rehearse(PhoneOptions options, const moshi::CodecInfo& codec, Progress& progress);

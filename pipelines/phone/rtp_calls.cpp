@@ -80,11 +80,11 @@ GstElement* add_sender(Pipeline& pipeline, GSocket* socket, GSocketAddress* peer
 }
 
 /// Until the peer is silent: its packets would begin another call.
-void discard(GSocket* socket, int idle_seconds, GCancellable* cancel) {
+void discard(GSocket* socket, int idle_seconds, GCancellable* end) {
   g_socket_set_timeout(socket, static_cast<guint>(idle_seconds));
   g_socket_set_blocking(socket, TRUE);
   std::array<gchar, 2048> packet{};
-  while (g_socket_receive(socket, packet.data(), packet.size(), cancel, nullptr) > 0) {
+  while (g_socket_receive(socket, packet.data(), packet.size(), end, nullptr) > 0) {
   }
 }
 
@@ -150,11 +150,12 @@ void RtpCalls::take(GSocketAddress* address, int payload_type) {
   const std::shared_ptr<GSocket> socket = connect(address);
   if (!socket) return;
   const std::shared_ptr<GSocketAddress> to(G_SOCKET_ADDRESS(g_object_ref(address)), ObjectDeleter());
-  const bool taken = phone_->switchboard.take(peer, [this, socket, to, peer, payload_type](int call) {
-    hold(call, socket.get(), to.get(), payload_type);
-    const std::lock_guard end_lock(mutex_);
-    peers_.erase(peer);
-  });
+  const bool taken =
+      phone_->switchboard.take(peer, [this, socket, to, peer, payload_type](int call, GCancellable* end) {
+        hold(call, end, socket.get(), to.get(), payload_type);
+        const std::lock_guard end_lock(mutex_);
+        peers_.erase(peer);
+      });
   if (taken) peers_.insert(peer);
   if (!taken && !full_) phone_->log.failed(0, peer, phone_->switchboard.all_taken());
   full_ = !taken;
@@ -167,16 +168,16 @@ ObjectHandle<GSocket> RtpCalls::connect(GSocketAddress* peer) const {
   return socket;
 }
 
-void RtpCalls::hold(int number, GSocket* socket, GSocketAddress* peer, int payload_type) {
+void RtpCalls::hold(int number, GCancellable* end, GSocket* socket, GSocketAddress* peer, int payload_type) {
   const PhoneOptions& options = phone_->options;
   const std::string name = to_text(peer);
   try {
     const Codec& codec = codec_of(payload_type);
-    Call call(*phone_, {number, name, std::string("RTP, ") + codec.name, ""});
+    Call call(*phone_, {number, name, std::string("RTP, ") + codec.name, ""}, end);
     GstElement* source = add_receiver(call.pipeline(), socket, codec, options.idle_timeout);
-    call.converse({source, kWakeMs, add_sender(call.pipeline(), socket, peer, codec), kRate, {}});
+    call.converse({source, kWakeMs, add_sender(call.pipeline(), socket, peer, codec), kRate});
   } catch (const std::exception& error) {
     phone_->log.failed(number, name, error.what());
-    discard(socket, options.idle_timeout, phone_->switchboard.cancellable());
+    discard(socket, options.idle_timeout, end);
   }
 }

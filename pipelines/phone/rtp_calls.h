@@ -26,7 +26,7 @@ class RtpCalls {
   void take(GSocketAddress* peer, int payload_type);
   /// The call's own socket: the kernel gives it what comes from this peer.
   [[nodiscard]] ObjectHandle<GSocket> connect(GSocketAddress* peer) const;
-  void hold(int call, GSocket* socket, GSocketAddress* peer, int payload_type);
+  void hold(int call, GCancellable* end, GSocket* socket, GSocketAddress* peer, int payload_type);
 
   ObjectHandle<GSocket> socket_;
   GSource* source_ = nullptr;

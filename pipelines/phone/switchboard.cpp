@@ -3,26 +3,27 @@
 
 #include <thread>
 
-Switchboard::Switchboard(int most, CallLog& log) : log_(log), most_(most), hang_up_(g_cancellable_new()) {}
+Switchboard::Switchboard(int most, CallLog& log) : log_(log), most_(most) {}
 
 Switchboard::~Switchboard() {
-  hang_up();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return active_ == 0; });
+  for (const auto& [call, end] : active_) g_cancellable_cancel(end.get());
+  changed_.wait(lock, [this] { return active_.empty(); });
 }
 
-bool Switchboard::take(const std::string& peer, std::function<void(int call)> hold) {
+bool Switchboard::take(const std::string& peer, std::function<void(int call, GCancellable* end)> hold) {
   const std::lock_guard lock(mutex_);
-  if (active_ == most_) return false;
-  ++active_;
-  std::thread([this, peer, call = ++calls_, hold = std::move(hold)]() mutable {
+  if (active_.size() == static_cast<size_t>(most_)) return false;
+  const int call = ++calls_;
+  GCancellable* end = active_.emplace(call, g_cancellable_new()).first->second.get();
+  std::thread([this, peer, call, end, hold = std::move(hold)]() mutable {
     try {
-      hold(call);
+      hold(call, end);
     } catch (const std::exception& error) {
       log_.failed(call, peer, error.what());
     }
-    hold = nullptr;  // It may hold on to what ends with the switchboard.
-    leave();
+    hold = nullptr;  // It may hold on to what goes with the switchboard.
+    leave(call);
   }).detach();
   return true;
 }
@@ -32,10 +33,8 @@ std::string Switchboard::all_taken() const {
          " at a time, found another; give --calls N for more";
 }
 
-void Switchboard::hang_up() { g_cancellable_cancel(hang_up_.get()); }
-
-void Switchboard::leave() {
+void Switchboard::leave(int call) {
   const std::lock_guard lock(mutex_);
-  --active_;
+  active_.erase(call);
   changed_.notify_all();
 }

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
 
 #include "../pipeline.h"
@@ -20,25 +21,18 @@ class Switchboard {
   Switchboard& operator=(const Switchboard&) = delete;
 
   /// Runs `hold` with the call's number on a new thread; what it throws is told of, and ends this call alone.
-  /// False when all places are taken.
-  bool take(const std::string& peer, std::function<void(int call)> hold);
+  /// `end` is cancelled when it shall end. False when all places are taken.
+  bool take(const std::string& peer, std::function<void(int call, GCancellable* end)> hold);
   /// The line that says so.
   [[nodiscard]] std::string all_taken() const;
 
-  /// Ends all calls.
-  void hang_up();
-  [[nodiscard]] bool hanging_up() const { return g_cancellable_is_cancelled(hang_up_.get()) != 0; }
-  /// Cancelled by hang_up().
-  [[nodiscard]] GCancellable* cancellable() const { return hang_up_.get(); }
-
  private:
-  void leave();
+  void leave(int call);
 
   CallLog& log_;
   int most_;
-  int calls_ = 0;   ///< So far.
-  int active_ = 0;  ///< Now.
+  int calls_ = 0;  ///< So far.
   std::mutex mutex_;
   std::condition_variable changed_;
-  ObjectHandle<GCancellable> hang_up_;
+  std::map<int, ObjectHandle<GCancellable>> active_;  ///< What ends each.
 };

@@ -61,6 +61,7 @@ def place(tmp_path):
     return tmp_path
 
 
+PHONE = ("phone", "--rtp", "127.0.0.1:0", "--model", tool.DEMO)
 TALK = ("talk", "good.wav", "OUT", "--model", tool.DEMO)
 CASES = [
     # wrong use
@@ -92,6 +93,14 @@ CASES = [
     (USAGE, ("latency", "tin-can")),
     (USAGE, ("latency", "--chirps", "0")),
     (USAGE, ("latency", "--model", tool.STT)),
+    (USAGE, ("phone", "--model", tool.DEMO)),
+    *[(USAGE, ("phone", option, place, "--model", tool.DEMO))
+      for option in ("--rtp", "--audiosocket")
+      for place in ("", "5004", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:99999", "[::1]", "[::1:5004")],
+    (USAGE, (*PHONE, "--calls", "0")),
+    (USAGE, (*PHONE, "--idle-timeout", "0")),
+    (USAGE, (*PHONE, "--condition", "mood=sunny")),
+    (USAGE, ("phone", "--rtp", "127.0.0.1:0", "--model", tool.STT)),
     (USAGE, ("encode", "good.wav")),
     (USAGE, ("encode", "good.wav", "OUT", "--codebooks", "99", "--model", tool.DEMO)),
     (USAGE, ("decode", "IN")),
@@ -122,12 +131,16 @@ CASES = [
     *[(BAD_FILE, ("encode", "good.wav", "OUT", "--model", name)) for name in ("no-codec", "cut-codec", "bad-config")],
     *[(BAD_FILE, ("generate", "--input", "batch.safetensors", "--output", "OUT", "--model", name))
       for name in ("no-lm", "cut-lm", "shape")],
+    *[(BAD_FILE, ("phone", "--rtp", "127.0.0.1:0", "--model", name)) for name in ("missing-model", "no-lm", "cut-lm", "cut-codec")],
     (BAD_FILE, ("bench", "--random-weights", "8b")),
     # places to write
     (OTHER, ("talk", "good.wav", "missing/OUT", "--model", tool.DEMO)),
     (OTHER, ("talk", "good.wav", "directory", "--model", tool.DEMO)),
     (OTHER, (*TALK, "--transcript", "missing/words.jsonl")),
     (OTHER, (*TALK, "--picture", "missing/session.svg")),
+    (OTHER, (*PHONE, "--transcript", "missing/words.jsonl")),
+    (OTHER, (*PHONE, "--transcript", "directory")),
+    *[(OTHER, ("phone", option, "203.0.113.1:5004", "--model", tool.DEMO)) for option in ("--rtp", "--audiosocket")],
     (OTHER, ("encode", "good.wav", "missing/OUT", "--model", tool.DEMO)),
     (OTHER, ("latency", "--svg", "missing/latency.svg", "--model", tool.DEMO)),
     (OTHER, ("talk", "--rtp", "opus", "--send", "no-such-host.invalid:5010", "--model", tool.DEMO)),
@@ -136,6 +149,7 @@ CASES = [
 ]
 if not GPU:
     CASES += [(NO_DEVICE, (*TALK, "--device", "cuda")), (NO_DEVICE, (*TALK, "--device", "cuda:7")),
+              (NO_DEVICE, (*PHONE, "--device", "cuda")),
               (NO_DEVICE, ("doctor", "--device", "cuda", "--model", tool.DEMO, "--quiet"))]
 
 
