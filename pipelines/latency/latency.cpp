@@ -129,7 +129,7 @@ void run(const LatencyOptions& options) {
   if (converses) prepare(*context, options, progress);
 
   Speech speech = make_speech(options.chirps, codec.sample_rate);
-  latency::Path path(options, codec, lm, speech.samples);
+  latency::Path path(options, *context, speech.samples);
   path.play(static_cast<double>(speech.samples.size()) / codec.sample_rate + kTail, progress);
   const Samples delays = delays_of(path, speech, codec.sample_rate);
   if (delays.values.empty()) {
@@ -154,7 +154,9 @@ void run(const LatencyOptions& options) {
 void add_latency(CLI::App& app) {
   auto options = std::make_shared<LatencyOptions>();
   auto* command = app.add_subcommand("latency", "Measure how long it takes from mouth to ear, with chirps");
-  command->add_option("PATH", options->path, "microphone, rtp-mimi or rtp-opus: docs/pipelines.md")
+  command
+      ->add_option("PATH", options->path,
+                   "microphone, devices, rtp-mimi, rtp-opus or phone: docs/pipelines.md")
       ->check(CLI::IsMember(latency::path_names()))
       ->type_name("")
       ->capture_default_str();

@@ -21,28 +21,30 @@ int open_port(Pipeline& pipeline) {
   return port;
 }
 
-double declared_ms(Pipeline& pipeline) {
+double declared_ms(GstElement* pipeline) {
   GstQuery* query = gst_query_new_latency();
   GstClockTime least = 0;
-  if (gst_element_query(pipeline.get(), query) != FALSE)
-    gst_query_parse_latency(query, nullptr, &least, nullptr);
+  if (gst_element_query(pipeline, query) != FALSE) gst_query_parse_latency(query, nullptr, &least, nullptr);
   gst_query_unref(query);
   return static_cast<double>(least) * 1e-6;
 }
 
 }  // namespace
 
-std::vector<std::string> path_names() { return {"microphone", "devices", "rtp-mimi", "rtp-opus"}; }
+std::vector<std::string> path_names() { return {"microphone", "devices", "rtp-mimi", "rtp-opus", "phone"}; }
 
-Path::Path(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm,
-           std::vector<float> sound)
-    : mouth_(std::move(sound), codec.sample_rate), ear_(codec.sample_rate), echo_(codec.frame_ns) {
+Path::Path(const PathOptions& options, const moshi::ExecutionContext& context, std::vector<float> sound)
+    : mouth_(std::move(sound), context.codec().sample_rate),
+      ear_(context.codec().sample_rate),
+      echo_(context.codec().frame_ns) {
   if (options.path == "microphone") {
-    build_microphone(options, codec);
+    build_microphone(options, context.codec());
   } else if (options.path == "devices") {
     build_devices();
+  } else if (options.path == "phone") {
+    build_phone(options, context);
   } else {
-    build_rtp(options, codec, lm);
+    build_rtp(options, context.codec(), context.lm());
   }
 }
 
@@ -79,6 +81,17 @@ void Path::build_devices() {
   add_device(loudspeaker, std::string(Mouth::kSource) + " ! audioconvert ! audioresample ! autoaudiosink",
              "loudspeaker");
   mouth_.attach(loudspeaker);
+}
+
+void Path::build_phone(const PathOptions& options, const moshi::ExecutionContext& context) {
+  service_ = std::make_unique<TelephoneService>(options, options.allow_slow, context, echo_);
+  const Telephone telephone(service_->address());
+  Pipeline& receiver = add("caller's receiver");
+  receiver.link({telephone.add_receiver(receiver, options.rtp.jitter_buffer), receiver.add_bin(ear_.sink())});
+  ear_.attach(receiver);
+  Pipeline& sender = add("caller's sender");
+  sender.link({sender.add_bin(Mouth::kSource), telephone.add_sender(sender)});
+  mouth_.attach(sender);
 }
 
 // Built from the ear to the mouth: who sends must know the port.
@@ -132,7 +145,9 @@ void Path::play(double seconds, Progress& progress) {
   }
   for (const auto& ended : ends) ended.wait();
   for (auto& ended : ends) ended.get();
-  for (size_t i = 0; i < parts_.size(); ++i) parts_[i].declared_ms = declared_ms(*pipelines_[i]);
+  for (size_t i = 0; i < parts_.size(); ++i) parts_[i].declared_ms = declared_ms(pipelines_[i]->get());
+  const auto call = service_ ? service_->pipeline() : nullptr;
+  if (call) parts_.insert(parts_.begin() + 1, {"conversation", declared_ms(call.get())});
 }
 
 }  // namespace latency

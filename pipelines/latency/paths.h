@@ -10,6 +10,7 @@
 #include "conversation.h"
 #include "latency/echo.h"
 #include "latency/mouth_and_ear.h"
+#include "latency/telephone.h"
 #include "rtp_audio.h"
 
 namespace latency {
@@ -26,8 +27,7 @@ std::vector<std::string> path_names();
 class Path {
  public:
   /// Builds the pipelines `options` name; the mouth says `sound`, of the codec's rate.
-  Path(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm,
-       std::vector<float> sound);
+  Path(const PathOptions& options, const moshi::ExecutionContext& context, std::vector<float> sound);
 
   /// Plays for so long. Throws Failure for the first error of any pipeline.
   void play(double seconds, Progress& progress);
@@ -47,6 +47,8 @@ class Path {
   void build_microphone(const PathOptions& options, const moshi::CodecInfo& codec);
   /// These two alone, with the air from one to the other.
   void build_devices();
+  /// As `phone`, and a telephone.
+  void build_phone(const PathOptions& options, const moshi::ExecutionContext& context);
   /// As `talk --rtp`, and a caller.
   void build_rtp(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm);
   /// Adds a pipeline in front of those there are.
@@ -56,6 +58,7 @@ class Path {
   Mouth mouth_;
   Ear ear_;
   Echo echo_;
+  std::unique_ptr<TelephoneService> service_;
   std::vector<Part> parts_;
   std::vector<std::unique_ptr<Pipeline>> pipelines_;
 };

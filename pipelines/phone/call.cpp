@@ -57,6 +57,7 @@ void Call::converse(const Line& line) {
   GstElement* encoder = pipeline_.add_model_element("mimienc", options);
   GstElement* model = add_language_model(pipeline_, options, options, seed, options.allow_slow);
   set_property(model, "max-sessions", std::to_string(options.calls));
+  if (phone_.listener) phone_.listener(model);
   GstElement* decoder = pipeline_.add_model_element("mimidec", options);
   pipeline_.link(
       {line.source, add_hearing(line.jitter_ms), encoder, model, decoder, add_speech(line.rate), line.sink});

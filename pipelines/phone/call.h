@@ -12,6 +12,7 @@ struct Phone {
   const moshi::ExecutionContext& context;
   CallLog& log;
   Switchboard& switchboard;
+  std::function<void(GstElement* model)> listener;  ///< Told of each call's moshilm before it plays, if any.
 };
 
 /// What a call's speech comes and goes by, elements of its pipeline.

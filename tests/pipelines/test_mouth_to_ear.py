@@ -7,7 +7,8 @@ import pytest
 
 import tool
 
-CHIRPS = 6
+CHIRPS = 5
+PATHS = ("microphone", "rtp-mimi", "rtp-opus", "phone")
 # The embedded model's codec says a frame later what it hears.
 CODEC_MS = 80
 
@@ -21,10 +22,10 @@ def measure(*arguments):
 
 @pytest.fixture(scope="module")
 def results():
-    return {path: measure(path) for path in ("microphone", "rtp-mimi", "rtp-opus")}
+    return {path: measure(path) for path in PATHS}
 
 
-@pytest.mark.parametrize("path", ["microphone", "rtp-mimi", "rtp-opus"])
+@pytest.mark.parametrize("path", PATHS)
 def test_figures(results, path):
     result = results[path]
     assert result["path"] == path and result["chirps"] == CHIRPS
@@ -32,9 +33,11 @@ def test_figures(results, path):
     assert result["min_ms"] == min(result["delays_ms"])
     assert result["min_ms"] <= result["median_ms"] <= result["p95_ms"] <= result["p99_ms"] <= result["max_ms"]
     assert result["model_delay_ms"] == 80
+    names = [part["pipeline"] for part in result["declared"]]
+    assert names == (["conversation"] if path == "microphone" else ["caller's sender", "conversation", "caller's receiver"])
 
 
-@pytest.mark.parametrize("path", ["microphone", "rtp-mimi", "rtp-opus"])
+@pytest.mark.parametrize("path", PATHS)
 def test_what_pipelines_declare_is_what_is_heard(results, path):
     declared = sum(part["latency_ms"] for part in results[path]["declared"])
     # Resamplers, filters and Opus take some milliseconds, a busy machine some more.
