@@ -20,7 +20,8 @@ std::string raw_caps(int rate) {
 
 /// An element of a pipeline, which keeps it.
 GstElement* part_of(Pipeline& pipeline, const char* name) {
-  return GstHandle<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline.get()), name)).get();
+  const GstHandle<GstElement> element(gst_bin_get_by_name(GST_BIN(pipeline.get()), name));
+  return element.get();
 }
 
 /// Waits until `time`; for less than a piece, so that stopping need not wake it.

@@ -14,14 +14,14 @@ namespace {
 
 constexpr int kRate = 24000;
 constexpr size_t kMillisecond = kRate / 1000;
-constexpr size_t kLongest = 2 * kRate;
+constexpr size_t kLongest = 2000 * kMillisecond;
 
 /// Chirps at these samples, heard `delay` samples later with this loudness, in noise.
 std::vector<float> recording(const std::vector<size_t>& said, size_t delay, float loudness, float noise) {
   const std::vector<float> chirp = latency::make_chirp(kRate);
   std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed)
   std::normal_distribution<float> hiss(0, 1);
-  std::vector<float> samples(said.back() + delay + 2 * kRate);
+  std::vector<float> samples(said.back() + delay + kLongest);
   for (float& sample : samples) sample = noise * hiss(random);
   for (const size_t begin : said) {
     for (size_t i = 0; i < chirp.size(); ++i) samples[begin + delay + i] += loudness * chirp[i];
@@ -71,7 +71,7 @@ double measured_ms(const std::string& path) {
   mouth.attach(pipeline);
   ear.attach(pipeline);
   Progress progress(true);
-  const gint64 end = g_get_monotonic_time() + 3 * G_USEC_PER_SEC;
+  const gint64 end = g_get_monotonic_time() + gint64{3} * G_USEC_PER_SEC;
   pipeline.run_until(progress, [end] { return g_get_monotonic_time() > end; });
   const auto found = latency::ChirpFinder(kRate).find(ear.samples(), chirps, kRate);
   EXPECT_TRUE(found[0] && found[1]);
