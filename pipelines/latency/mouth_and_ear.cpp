@@ -20,8 +20,9 @@ std::string raw_caps(int rate) {
 
 /// An element of a pipeline, which keeps it.
 GstElement* part_of(Pipeline& pipeline, const char* name) {
-  const GstHandle<GstElement> element(gst_bin_get_by_name(GST_BIN(pipeline.get()), name));
-  return element.get();
+  GstElement* element = gst_bin_get_by_name(GST_BIN(pipeline.get()), name);
+  gst_object_unref(element);
+  return element;
 }
 
 /// Waits until `time`; for less than a piece, so that stopping need not wake it.
