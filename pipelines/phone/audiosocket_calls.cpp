@@ -151,7 +151,12 @@ void AudioSocketCalls::start(Phone& phone) {
   phone_ = &phone;
   const auto incoming = [](GSocketService*, GSocketConnection* connection, GObject*,
                            gpointer self) -> gboolean {
-    static_cast<AudioSocketCalls*>(self)->take(connection);
+    auto* calls = static_cast<AudioSocketCalls*>(self);
+    try {
+      calls->take(connection);
+    } catch (const std::exception& error) {
+      calls->phone_->log.failed(0, "--audiosocket", error.what());
+    }
     return TRUE;
   };
   g_signal_connect(service_.get(), "incoming", G_CALLBACK(+incoming), this);

@@ -31,12 +31,13 @@ class Call {
   Call(Phone& phone, CallName name, GCancellable* end);
 
   Pipeline& pipeline() { return pipeline_; }
-  /// Talks over `line` until its input ends. Nothing runs any more when it has returned
-  /// or thrown.
+  /// Talks over `line` until its input ends. Nothing runs any more when it has returned or thrown.
   void converse(const Line& line);
 
  private:
+  /// Adds what makes the caller's speech the codec's.
   GstElement* add_hearing(int jitter_ms);
+  /// Adds what makes the model's speech packets.
   GstElement* add_speech(int rate);
 
   Phone& phone_;

@@ -43,12 +43,12 @@ const Codec& codec_of(int payload_type) {
                                    "; set the other side to one of these codecs");
 }
 
-/// Lets the call's speech through: noise parameters and keys pressed are RTP packets, too.
-GstPadProbeReturn drop_others(GstPad*, GstPadProbeInfo* info, gpointer payload_type) {
+/// Lets the speech in `codec` through: noise parameters and keys pressed are RTP packets, too.
+GstPadProbeReturn drop_others(GstPad*, GstPadProbeInfo* info, gpointer codec) {
   std::array<uint8_t, 12> header{};
   const size_t size = gst_buffer_extract(GST_PAD_PROBE_INFO_BUFFER(info), 0, header.data(), header.size());
   const auto type = payload_type_of(std::span(header).first(size));
-  return type == GPOINTER_TO_INT(payload_type) ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+  return type == static_cast<const Codec*>(codec)->payload_type ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 GstElement* add_receiver(Pipeline& pipeline, GSocket* socket, const Codec& codec, int idle_seconds) {
@@ -58,7 +58,7 @@ GstElement* add_receiver(Pipeline& pipeline, GSocket* socket, const Codec& codec
   set_property(packets, "caps",
                std::string("application/x-rtp, media=audio, clock-rate=8000, encoding-name=") + codec.name);
   gst_pad_add_probe(static_pad(packets, "src").get(), GST_PAD_PROBE_TYPE_BUFFER, drop_others,
-                    GINT_TO_POINTER(codec.payload_type), nullptr);
+                    const_cast<Codec*>(&codec), nullptr);
   pipeline.other_side_may_leave(packets);
   GstElement* decode =
       pipeline.add_bin("rtpjitterbuffer latency=" + std::to_string(kJitterMs) + " ! " + codec.decode);
@@ -103,7 +103,7 @@ RtpCalls::RtpCalls(const std::string& text) {
   GError* error = nullptr;
   socket_ = make_socket(address.get(), false, &error);
   if (!socket_) throw cannot_listen("--rtp", text, error);
-  // Shared with the sockets of calls from now on, but not with another program, which has been refused above.
+  // The sockets of calls may share it from now on. Who asks for it alone, as above, still does not get it.
   g_socket_set_option(socket_.get(), SOL_SOCKET, SO_REUSEADDR, 1, nullptr);
   g_socket_set_blocking(socket_.get(), FALSE);
 }
@@ -122,7 +122,12 @@ void RtpCalls::start(Phone& phone) {
   phone_ = &phone;
   source_ = g_socket_create_source(socket_.get(), G_IO_IN, nullptr);
   const GSocketSourceFunc ready = [](GSocket*, GIOCondition, gpointer self) -> gboolean {
-    static_cast<RtpCalls*>(self)->receive();
+    auto* calls = static_cast<RtpCalls*>(self);
+    try {
+      calls->receive();
+    } catch (const std::exception& error) {
+      calls->phone_->log.failed(0, "--rtp", error.what());
+    }
     return G_SOURCE_CONTINUE;
   };
   g_source_set_callback(source_, G_SOURCE_FUNC(ready), this, nullptr);

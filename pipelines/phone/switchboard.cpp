@@ -15,8 +15,8 @@ bool Switchboard::take(const std::string& peer, std::function<void(int call, GCa
   const std::lock_guard lock(mutex_);
   if (active_.size() == static_cast<size_t>(most_)) return false;
   const int call = ++calls_;
-  GCancellable* end = active_.emplace(call, g_cancellable_new()).first->second.get();
-  std::thread([this, peer, call, end, hold = std::move(hold)]() mutable {
+  ObjectHandle<GCancellable> end(g_cancellable_new());
+  std::thread thread([this, peer, call, end = end.get(), hold = std::move(hold)]() mutable {
     try {
       hold(call, end);
     } catch (const std::exception& error) {
@@ -24,7 +24,9 @@ bool Switchboard::take(const std::string& peer, std::function<void(int call, GCa
     }
     hold = nullptr;  // It may hold on to what goes with the switchboard.
     leave(call);
-  }).detach();
+  });
+  active_.emplace(call, std::move(end));
+  thread.detach();
   return true;
 }
 

@@ -183,14 +183,11 @@ def test_interrupt_hangs_up(how):
         assert phone.quiet()
 
 
-@pytest.mark.parametrize("option, kind", [("--rtp", socket.SOCK_DGRAM), ("--audiosocket", socket.SOCK_STREAM)])
-def test_an_address_in_use_is_named(option, kind):
-    with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
-        if kind == socket.SOCK_STREAM:
-            taken.listen()
-        place = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = tool.run("phone", option, place, "--model", tool.DEMO)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"gst-moshi: {option}: expected a free address of this machine, found '{place}': ")
-    assert len(done.stderr.splitlines()) == 1
+def test_addresses_in_use_are_named():
+    with Phone("--model", tool.DEMO) as phone:
+        for option, port in (("--rtp", phone.rtp), ("--audiosocket", phone.audiosocket)):
+            done = tool.run("phone", option, f"127.0.0.1:{port}", "--model", tool.DEMO)
+            assert done.returncode == 1
+            assert done.stderr.startswith(
+                f"gst-moshi: {option}: expected a free address of this machine, found '127.0.0.1:{port}': ")
+            assert len(done.stderr.splitlines()) == 1
