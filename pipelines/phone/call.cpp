@@ -50,9 +50,11 @@ GstElement* Call::add_hearing(int jitter_ms) {
 }
 
 GstElement* Call::add_speech(int rate) {
-  // Here it makes packets, which begin with the call; without dither, so that silence is silence.
+  // The queue keeps what a slow device says in one piece until it is time. audiomixer makes packets here,
+  // which begin with the call; without dither, so that silence is silence.
   return pipeline_.add_bin(
-      "audioconvert dithering=none ! audioresample ! audiomixer output-buffer-duration=" +
+      "queue max-size-time=0 ! audioconvert dithering=none ! audioresample ! audiomixer "
+      "output-buffer-duration=" +
       std::to_string(kPacketNs) + " ! capsfilter caps=\"" + raw("S16LE", rate) + '"');
 }
 

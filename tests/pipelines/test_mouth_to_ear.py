@@ -7,7 +7,7 @@ import pytest
 
 import tool
 
-CHIRPS = 5
+CHIRPS = 4
 PATHS = ("microphone", "rtp-mimi", "rtp-opus", "phone")
 # The embedded model's codec says a frame later what it hears.
 CODEC_MS = 80
