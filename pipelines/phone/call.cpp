@@ -27,6 +27,12 @@ class Ending {
   GCancellable* end_;
 };
 
+GstElement* add_model(Pipeline& pipeline, const PhoneOptions& options, uint64_t seed) {
+  GstElement* model = add_language_model(pipeline, options, options, seed, options.allow_slow);
+  set_property(model, "max-sessions", std::to_string(options.calls));
+  return model;
+}
+
 }  // namespace
 
 Call::Call(Phone& phone, CallName name, GCancellable* end)
@@ -55,8 +61,7 @@ void Call::converse(const Line& line) {
   const moshi::CodecInfo& codec = phone_.context.codec();
   const uint64_t seed = choose_seed(options.seed);
   GstElement* encoder = pipeline_.add_model_element("mimienc", options);
-  GstElement* model = add_language_model(pipeline_, options, options, seed, options.allow_slow);
-  set_property(model, "max-sessions", std::to_string(options.calls));
+  GstElement* model = add_model(pipeline_, options, seed);
   GstElement* decoder = pipeline_.add_model_element("mimidec", options);
   pipeline_.link(
       {line.source, add_hearing(line.jitter_ms), encoder, model, decoder, add_speech(line.rate), line.sink});
@@ -80,8 +85,7 @@ void rehearse(PhoneOptions options, const moshi::CodecInfo& codec, Progress& pro
       "audiotestsrc is-live=true wave=silence num-buffers=2 samplesperbuffer=" +
       std::to_string(codec.frame_size) + " ! capsfilter caps=\"" + raw("F32LE", codec.sample_rate) + '"');
   GstElement* encoder = pipeline.add_model_element("mimienc", options);
-  GstElement* model = add_language_model(pipeline, options, options, options.seed, options.allow_slow);
-  set_property(model, "max-sessions", std::to_string(options.calls));
+  GstElement* model = add_model(pipeline, options, options.seed);
   pipeline.link(
       {silence, encoder, model, pipeline.add_model_element("mimidec", options), pipeline.add("fakesink")});
   pipeline.run(progress);
