@@ -15,33 +15,33 @@ bool can_cancel_echo() {
   return true;
 }
 
-/// A bin from a launch description; its errors are about `device`.
-GstElement* add_bin(Pipeline& pipeline, const std::string& description, const char* device) {
-  GError* raw_error = nullptr;
-  GstElement* bin = gst_parse_bin_from_description(description.c_str(), TRUE, &raw_error);
-  const GstHandle<GError> error(raw_error);
-  if (error) throw Failure(Status::Other, error->message);
-  gst_bin_add(GST_BIN(pipeline.get()), bin);
+}  // namespace
+
+GstElement* add_device(Pipeline& pipeline, const std::string& description, const std::string& device) {
+  GstElement* bin = pipeline.add_bin(description);
   pipeline.blame(bin, device, "an audio device (or files: gst-moshi talk IN OUT.wav)", Status::Other);
   return bin;
 }
 
-}  // namespace
+std::string steady_frames(const moshi::CodecInfo& codec, GstClockTime patience) {
+  // Time begins with what comes first, however long that was waited for.
+  return "audiomixer start-time-selection=first output-buffer-duration=" + std::to_string(codec.frame_ns) +
+         " latency=" + std::to_string(patience) +
+         " ! capsfilter caps=\"audio/x-raw, format=F32LE, layout=interleaved, channels=1, rate=" +
+         std::to_string(codec.sample_rate) + "\"";
+}
 
-GstElement* add_microphone(Pipeline& pipeline, const moshi::CodecInfo& codec, bool cancel_echo) {
-  std::string description = "autoaudiosrc ! audioconvert ! audioresample ! ";
+GstElement* add_microphone(Pipeline& pipeline, const moshi::CodecInfo& codec, bool cancel_echo,
+                           const std::string& device) {
+  std::string description = device + " ! audioconvert ! audioresample ! ";
   if (cancel_echo && can_cancel_echo()) {
     description += std::string(kEchoFormat) + " ! webrtcdsp probe=echo ! audioconvert ! audioresample ! ";
   }
-  // audiomixer keeps time where the device stalls: a frame of silence goes in rather than nothing.
-  description += "audiomixer output-buffer-duration=" + std::to_string(codec.frame_ns) +
-                 " ! capsfilter caps=\"audio/x-raw, format=F32LE, layout=interleaved, channels=1, rate=" +
-                 std::to_string(codec.sample_rate) + "\"";
-  return add_bin(pipeline, description, "microphone");
+  return add_device(pipeline, description + steady_frames(codec), "microphone");
 }
 
-GstElement* add_loudspeaker(Pipeline& pipeline) {
+GstElement* add_loudspeaker(Pipeline& pipeline, const std::string& device) {
   std::string description = "audioconvert ! audioresample ! ";
   if (can_cancel_echo()) description += std::string(kEchoFormat) + " ! webrtcechoprobe name=echo ! ";
-  return add_bin(pipeline, description + "autoaudiosink", "loudspeaker");
+  return add_device(pipeline, description + device, "loudspeaker");
 }

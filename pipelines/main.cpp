@@ -41,17 +41,20 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  gst-moshi talk question.wav reply.wav\n"
       "  gst-moshi talk --model kyutai/moshiko-pytorch-bf16\n"
+      "  gst-moshi phone --audiosocket 127.0.0.1:9092\n"
       "  gst-moshi encode speech.ogg codes.safetensors\n"
       "  gst-moshi doctor\n"
       "Exit status: 0 done, 2 wrong use, 3 input or model file unusable, 4 no usable device, 1 anything "
       "else.");
   add_talk(app);
+  add_phone(app);
   add_encode(app);
   add_decode(app);
   add_forward(app);
   add_generate(app);
   add_bench(app);
   add_doctor(app);
+  add_latency(app);
 
   try {
     app.parse(argc, argv);

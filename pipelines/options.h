@@ -48,9 +48,11 @@ std::shared_ptr<moshi::ExecutionContext> acquire_context(const CommonOptions& op
 
 /// The subcommands. Each adds itself to `app` and runs in its callback.
 void add_talk(CLI::App& app);
+void add_phone(CLI::App& app);
 void add_encode(CLI::App& app);
 void add_decode(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_doctor(CLI::App& app);
+void add_latency(CLI::App& app);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "pipeline.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -53,12 +54,12 @@ Status status_of(const GError& error) {
 
 }  // namespace
 
-Pipeline::Pipeline() {
+Pipeline::Pipeline(std::string who) : who_(std::move(who)) {
   gst_init(nullptr, nullptr);
   pipeline_.reset(gst_pipeline_new(nullptr));
 }
 
-Pipeline::~Pipeline() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+Pipeline::~Pipeline() { stop(); }
 
 GstElement* Pipeline::add(const char* factory, const char* name) {
   GstElement* element = gst_element_factory_make(factory, name);
@@ -79,6 +80,15 @@ GstElement* Pipeline::add_model_element(const char* factory, const CommonOptions
   set_property(element, "threads", std::to_string(options.threads));
   quiet_ = options.quiet;
   return element;
+}
+
+GstElement* Pipeline::add_bin(const std::string& description) {
+  GError* raw_error = nullptr;
+  GstElement* bin = gst_parse_bin_from_description(description.c_str(), TRUE, &raw_error);
+  const GstHandle<GError> error(raw_error);
+  if (error) throw Failure(Status::Other, error->message);
+  gst_bin_add(GST_BIN(pipeline_.get()), bin);
+  return bin;
 }
 
 void Pipeline::link(const std::vector<GstElement*>& chain) {
@@ -138,10 +148,20 @@ Failure Pipeline::failure_of(GstMessage* message) const {
   return {status_of(*error), error->message};
 }
 
+bool Pipeline::is_of_connection(GstMessage* message) const {
+  return std::any_of(connected_.begin(), connected_.end(), [message](const GstElement* element) {
+    return GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(element);
+  });
+}
+
 bool Pipeline::handle(GstMessage* message, Progress& progress) {
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
+      if (is_of_connection(message)) return false;
       throw failure_of(message);
+    case GST_MESSAGE_ELEMENT:
+      if (gst_message_has_name(message, "GstUDPSrcTimeout") != 0) send_end();
+      return false;
     case GST_MESSAGE_APPLICATION: {
       const std::lock_guard lock(mutex_);
       std::rethrow_exception(exception_);
@@ -158,7 +178,7 @@ bool Pipeline::handle(GstMessage* message, Progress& progress) {
       gst_message_parse_warning(message, &raw_error, nullptr);
       const GstHandle<GError> error(raw_error);
       progress.clear();
-      if (!quiet_) print_message(std::string("warning: ") + error->message);
+      if (!quiet_ && !is_of_connection(message)) print_message(who_ + "warning: " + error->message);
       return false;
     }
     case GST_MESSAGE_PROGRESS: {
@@ -183,24 +203,34 @@ void Pipeline::show_position(Progress& progress) const {
 
 void Pipeline::run(Progress& progress, bool live) {
   const InterruptGuard guard;
+  play(progress, live, [] { return interrupts > 0; });
+}
+
+void Pipeline::run_until(Progress& progress, const std::function<bool()>& over) {
+  play(progress, true, over);
+}
+
+void Pipeline::play(Progress& progress, bool live, const std::function<bool()>& interrupted) {
   const GstHandle<GstBus> bus(gst_element_get_bus(pipeline_.get()));
-  const auto types = static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS |
-                                                 GST_MESSAGE_PROGRESS | GST_MESSAGE_ASYNC_DONE |
-                                                 GST_MESSAGE_APPLICATION | GST_MESSAGE_LATENCY);
+  const auto types = static_cast<GstMessageType>(
+      GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_PROGRESS |
+      GST_MESSAGE_ASYNC_DONE | GST_MESSAGE_APPLICATION | GST_MESSAGE_LATENCY | GST_MESSAGE_ELEMENT);
   gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
   bool ending = false;
   for (;;) {
     const GstHandle<GstMessage> message(gst_bus_timed_pop_filtered(bus.get(), 100 * GST_MSECOND, types));
     if (message && handle(message.get(), progress)) break;
-    if (interrupts > 0 && !live) throw Failure(Status::Other, "interrupted; nothing was written");
-    if (interrupts > 0 && !ending) {
-      gst_element_send_event(pipeline_.get(), gst_event_new_eos());
+    if (!live && interrupted()) throw Failure(Status::Other, "interrupted; nothing was written");
+    if (!ending && interrupted()) {
+      send_end();
       ending = true;
     }
     if (!message && !live) show_position(progress);
   }
   progress.clear();
 }
+
+void Pipeline::send_end() { gst_element_send_event(pipeline_.get(), gst_event_new_eos()); }
 
 void set_property(GstElement* element, const char* name, const std::string& value) {
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(element), name) == nullptr) {

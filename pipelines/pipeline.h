@@ -28,10 +28,17 @@ struct GstDeleter {
 };
 template <typename T>
 using GstHandle = std::unique_ptr<T, GstDeleter>;
+/// Likewise of other objects.
+struct ObjectDeleter {
+  void operator()(gpointer object) const { g_object_unref(object); }
+};
+template <typename T>
+using ObjectHandle = std::unique_ptr<T, ObjectDeleter>;
 
 class Pipeline {
  public:
-  Pipeline();
+  /// Its warnings begin with `who`.
+  explicit Pipeline(std::string who = "");
   /// Stops everything first.
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
@@ -41,6 +48,8 @@ class Pipeline {
   GstElement* add(const char* factory, const char* name = nullptr);
   /// Adds one of the project's elements with the properties all of them have.
   GstElement* add_model_element(const char* factory, const CommonOptions& options);
+  /// Adds the elements of a launch description as one, with a sink and a source pad where ends are open.
+  GstElement* add_bin(const std::string& description);
   /// Links the elements one after the other.
   void link(const std::vector<GstElement*>& chain);
   /// Calls `handler` for each buffer that reaches the element's sink pad, on the streaming thread; what
@@ -49,12 +58,21 @@ class Pipeline {
   /// An error posted from inside `element` is about `place`, where `expected` was not found; it ends the tool
   /// with `status`.
   void blame(GstElement* element, const std::string& place, const std::string& expected, Status status);
+  /// Errors and warnings of `element` say that the other side of a connection has gone: no failure, its end
+  /// of stream follows.
+  void other_side_may_leave(GstElement* element) { connected_.push_back(element); }
   /// Ends run() with the exception under way; for callbacks on streaming threads.
   void abort_with_current_exception();
 
   /// Plays to the end. An interrupt (Ctrl-C) ends a live pipeline as its input's end would, and is a
   /// Failure otherwise. Throws Failure for the first error posted.
   void run(Progress& progress, bool live = false);
+  /// As run() of a live pipeline, on any thread: its input ends when `over` says so. It also ends when a
+  /// udpsrc with a `timeout` has heard nothing for so long.
+  void run_until(Progress& progress, const std::function<bool()>& over);
+
+  /// Stops at once, and waits until nothing runs in it any more.
+  void stop() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
 
   [[nodiscard]] GstElement* get() const { return pipeline_.get(); }
 
@@ -65,12 +83,18 @@ class Pipeline {
     std::string expected;
     Status status;
   };
+  void play(Progress& progress, bool live, const std::function<bool()>& interrupted);
+  [[nodiscard]] bool is_of_connection(GstMessage* message) const;
+  /// Ends the input of a live pipeline.
+  void send_end();
   [[nodiscard]] Failure failure_of(GstMessage* message) const;
   /// True when the message ends the run.
   bool handle(GstMessage* message, Progress& progress);
   void show_position(Progress& progress) const;
 
+  std::string who_;
   GstHandle<GstElement> pipeline_;
+  std::vector<GstElement*> connected_;
   std::vector<Blame> blames_;
   std::mutex mutex_;
   std::exception_ptr exception_;

@@ -1,16 +1,16 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live.
-#include <iomanip>
+// `gst-moshi talk`: speech ! mimienc ! moshilm ! mimidec ! speech, from file to file or live, here or over
+// RTP.
 #include <iostream>
-#include <random>
 
 #include "audio_file.h"
+#include "conversation.h"
 #include "end_of_input.h"
 #include "live_audio.h"
 #include "output_file.h"
+#include "rtp_audio.h"
 #include "session_picture.h"
-#include "transcript.h"
 
 namespace {
 
@@ -20,7 +20,9 @@ struct TalkOptions : CommonOptions, SamplingOptions {
   std::string transcript;
   std::string picture;
   bool allow_slow = false;
+  RtpOptions rtp;
   [[nodiscard]] bool live() const { return input.empty(); }
+  [[nodiscard]] bool over_rtp() const { return !rtp.format.empty(); }
 };
 
 void check_usage(const TalkOptions& options, const moshi::LmInfo& lm) {
@@ -36,35 +38,28 @@ void check_usage(const TalkOptions& options, const moshi::LmInfo& lm) {
     throw Failure(Status::Usage, "expected a file to write after " + options.input +
                                      ", found none: gst-moshi talk IN OUT.wav");
   }
-}
-
-/// Conditions as a structure's text, the form of moshilm's `conditions`.
-std::string conditions_text(const moshi::Conditions& conditions) {
-  const GstHandle<GstStructure> structure(gst_structure_new_empty("conditions"));
-  for (const auto& [name, value] : conditions) {
-    gst_structure_set(structure.get(), name.c_str(), G_TYPE_STRING, value.c_str(), nullptr);
+  if (!speaks && options.over_rtp()) {
+    throw Failure(Status::Usage, "this model writes text only: expected no --rtp, found --rtp " +
+                                     options.rtp.format + "; gst-moshi talk without it hears the microphone");
   }
-  return GstHandle<gchar>(gst_structure_to_string(structure.get())).get();
+  if (options.rtp.codes() && !options.picture.empty()) {
+    throw Failure(Status::Usage, "--picture: expected speech (--rtp opus), found --rtp mimi");
+  }
 }
 
-GstElement* add_language_model(Pipeline& pipeline, const TalkOptions& options, uint64_t seed) {
-  GstElement* model = pipeline.add_model_element("moshilm", options);
-  set_property(model, "precision", options.precision);
-  set_property(model, "kv-precision", options.kv_precision);
-  set_property(model, "greedy", options.greedy ? "true" : "false");
-  set_property(model, "seed", std::to_string(seed));
-  set_property(model, "allow-slow", options.allow_slow ? "true" : "false");
-  if (options.cfg_coef > 0) set_property(model, "cfg-coef", std::to_string(options.cfg_coef));
-  if (!options.conditions.empty())
-    set_property(model, "conditions", conditions_text(parse_conditions(options.conditions)));
-  return model;
+/// Adds what the user's speech comes from.
+GstElement* add_source(Pipeline& pipeline, const TalkOptions& options, const moshi::CodecInfo& codec,
+                       const moshi::LmInfo& lm) {
+  if (options.over_rtp()) return add_rtp_user(pipeline, options.rtp, codec);
+  if (options.live()) return add_microphone(pipeline, codec, lm.dep_q > 0);
+  return add_audio_source(pipeline, options.input, codec.sample_rate, lm.audio_silence_prefix_seconds);
 }
 
-/// A seed that the result can name, so that a good reply can be had again.
-uint64_t choose_seed(uint64_t wanted) {
-  if (wanted != 0) return wanted;
-  std::random_device entropy;
-  return 1 + entropy() % 1'000'000'000U;
+/// Adds where the reply goes; `speech`: the file to write, if any.
+GstElement* add_sink(Pipeline& pipeline, const TalkOptions& options, const OutputFile* speech) {
+  if (options.over_rtp()) return add_rtp_sink(pipeline, options.rtp);
+  if (options.live()) return add_loudspeaker(pipeline);
+  return add_wav_sink(pipeline, speech->temporary(), options.output, "S16LE");
 }
 
 /// One line of JSON a word.
@@ -76,30 +71,11 @@ std::string transcript_text(const std::vector<moshi::Word>& words) {
 
 nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, uint64_t seed,
                                  int64_t frame_ns, const std::vector<moshi::Word>& words) {
-  GstStructure* raw_stats = nullptr;
-  g_object_get(model, "stats", &raw_stats, nullptr);
-  const GstHandle<GstStructure> stats(raw_stats);
-  guint64 frames_in = 0;
-  guint64 frames_out = 0;
-  gst_structure_get_uint64(stats.get(), "frames-in", &frames_in);
-  gst_structure_get_uint64(stats.get(), "frames-out", &frames_out);
-  const auto text = [&stats](const char* name) {
-    const gchar* value = gst_structure_get_string(stats.get(), name);
-    return std::string(value != nullptr ? value : "");
-  };
-  nlohmann::ordered_json result = {
-      {"input", options.input},
-      {"output", options.output},
-      {"transcript", options.transcript},
-      {"picture", options.picture},
-      {"frames_in", frames_in},
-      {"frames_out", frames_out},
-      {"seconds", static_cast<double>(frames_out) * static_cast<double>(frame_ns) * 1e-9},
-      {"device", text("device")},
-      {"precision", text("precision")},
-      {"seed", options.greedy ? 0 : seed},
-      {"words", nlohmann::ordered_json::array()}};
-  for (const moshi::Word& word : words) result["words"].push_back(to_json(word));
+  nlohmann::ordered_json result = {{"input", options.input},
+                                   {"output", options.output},
+                                   {"transcript", options.transcript},
+                                   {"picture", options.picture}};
+  add_result(result, model, options.greedy ? 0 : seed, frame_ns, words);
   return result;
 }
 
@@ -115,10 +91,9 @@ void run(const TalkOptions& options) {
   std::unique_ptr<OutputFile> words_file;
   std::unique_ptr<SessionPicture> picture;
   Progress progress(options.quiet);
+  if (options.live()) prepare(*context, options, progress);
   Pipeline pipeline;
-  GstElement* source = options.live() ? add_microphone(pipeline, codec, speaks)
-                                      : add_audio_source(pipeline, options.input, codec.sample_rate,
-                                                         lm.audio_silence_prefix_seconds);
+  GstElement* source = add_source(pipeline, options, codec, lm);
   if (!options.output.empty()) speech = std::make_unique<OutputFile>(options.output);
   if (!options.transcript.empty()) words_file = std::make_unique<OutputFile>(options.transcript);
   if (!options.picture.empty()) {
@@ -126,35 +101,20 @@ void run(const TalkOptions& options) {
                                                options.live() ? 0 : lm.audio_silence_prefix_seconds);
   }
 
-  GstElement* encoder = pipeline.add_model_element("mimienc", options);
-  GstElement* model = add_language_model(pipeline, options, seed);
-  pipeline.link({source, encoder, model});
+  GstElement* model = add_language_model(pipeline, options, options, seed, options.allow_slow);
+  GstElement* sink = speaks ? add_sink(pipeline, options, speech.get()) : nullptr;
+  GstElement* encoder = link_conversation(pipeline, options, source, model, sink, options.rtp.codes());
   if (picture) picture->question().listen(pipeline, encoder);
-  if (speaks) {
-    GstElement* decoder = pipeline.add_model_element("mimidec", options);
-    GstElement* sink = options.live() ? add_loudspeaker(pipeline)
-                                      : add_wav_sink(pipeline, speech->temporary(), options.output, "S16LE");
-    pipeline.link({model, decoder, sink});
-    if (picture) picture->reply().listen(pipeline, sink);
-  }
+  if (picture && speaks) picture->reply().listen(pipeline, sink);
 
-  // Text comes seldom: its sink must not hold up the start.
-  GstElement* text_sink = pipeline.add("fakesink");
-  g_object_set(text_sink, "async", FALSE, "sync", options.live() ? TRUE : FALSE, nullptr);
-  if (gst_element_link_pads(model, "text_src", text_sink, "sink") == 0) {
-    throw Failure(Status::Other,
-                  "expected moshilm to have a pad text_src, found none: tool and plugin differ");
-  }
   const double lag = lm.audio_delay_seconds + lm.audio_silence_prefix_seconds;
-  Transcript transcript(
-      codec.frame_ns, lm.model_type == "stt", static_cast<int64_t>(lag * 1e9), [&](const moshi::Word& word) {
-        if (options.quiet || options.json) return;
-        progress.clear();
-        std::cout << std::fixed << std::setprecision(2) << std::setw(8)
-                  << static_cast<double>(word.start_ns) * 1e-9 << std::setw(8)
-                  << static_cast<double>(word.end_ns) * 1e-9 << "  " << word.text << std::endl;
-      });
-  transcript.listen(pipeline, text_sink);
+  Transcript transcript(codec.frame_ns, lm.model_type == "stt", static_cast<int64_t>(lag * 1e9),
+                        [&](const moshi::Word& word) {
+                          if (options.quiet || options.json) return;
+                          progress.clear();
+                          std::cout << to_text(word) << std::endl;
+                        });
+  add_transcript(pipeline, model, transcript, options.live());
   if (!options.live()) finish_input(encoder, codec, lm);
 
   pipeline.run(progress, options.live());
@@ -186,13 +146,29 @@ void add_talk(CLI::App& app) {
                    "transcript of its name (question.wav: question.jsonl)")
       ->type_name("FILE");
   command->add_flag("--allow-slow", options->allow_slow,
-                    "Talk to the microphone even where a frame takes longer than it lasts, with gaps");
+                    "Talk live even where a frame takes longer than it lasts, with gaps");
+  auto* rtp = command
+                  ->add_option("--rtp", options->rtp.format,
+                               "Talk over RTP instead: mimi (codes, docs/rtp.md) or opus")
+                  ->check(CLI::IsMember({"mimi", "opus"}))
+                  ->excludes("IN");
+  auto* listen = command->add_option("--listen", options->rtp.port, "RTP: UDP port to receive at")
+                     ->check(CLI::Range(1, 65535))
+                     ->capture_default_str();
+  auto* send = command->add_option("--send", options->rtp.peer, "RTP: where to send the reply")
+                   ->check(CLI::Validator(check_peer, ""))
+                   ->type_name("HOST:PORT");
+  rtp->needs(send);
+  listen->needs(rtp);
+  send->needs(rtp);
+  add_rtp_options(*command, options->rtp);
   add_sampling_options(*command, *options);
   add_common_options(*command, *options);
   command->footer(
       "Examples:\n"
       "  gst-moshi talk question.wav reply.wav --transcript reply.jsonl\n"
       "  gst-moshi talk --model kyutai/moshiko-pytorch-bf16          (headphones, please)\n"
-      "  gst-moshi talk --model kyutai/stt-1b-en_fr speech.ogg --transcript words.jsonl");
+      "  gst-moshi talk --model kyutai/stt-1b-en_fr speech.ogg --transcript words.jsonl\n"
+      "  gst-moshi talk --rtp opus --listen 5008 --send 192.0.2.7:5010");
   command->callback([options] { run(*options); });
 }

@@ -256,6 +256,13 @@ void Backend::declare(double p99_ms) {
   set_latency_(budget());
 }
 
+void Backend::expect_waiting(GstClockTime time) {
+  waiting_ = time > 0;
+  const GstClockTime before = budget();
+  budget_.set_waiting(static_cast<unsigned>(time / GST_MSECOND));
+  if (budget() != before) set_latency_(budget());
+}
+
 void Backend::start() {
   figures_.reset();
   reported_late_ = 0;
@@ -288,7 +295,7 @@ void Backend::check_late(const GstSegment& segment, GstClockTime pts, GstClockTi
   const GstClockTimeDiff late = lateness(segment, pts);
   if (late == 0) return;
   figures_.change([](auto& counters) { ++counters.frames_late; });
-  if (late <= reported_late_ + reported_late_ / 10) return;
+  if (waiting_ || late <= reported_late_ + reported_late_ / 10) return;
   reported_late_ = late;
   const auto late_ms = static_cast<guint64>(late) / GST_MSECOND;
   const auto counters = figures_.counters();

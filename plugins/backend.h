@@ -77,6 +77,9 @@ class Backend {
   [[nodiscard]] const moshi::Cancellation* cancellation() const { return &cancellation_; }
   /// The time a frame may take here, which is the element's latency.
   [[nodiscard]] GstClockTime budget() const { return budget_.time(); }
+  /// Frames will wait so long before they are computed, as has been told: that is declared, too, and late
+  /// frames are only counted. 0: they will not.
+  void expect_waiting(GstClockTime time);
   Figures& figures() { return figures_; }
 
   /// A session is open, whose frames take `delay_ms` longer than the context says: its figures are reported
@@ -123,6 +126,7 @@ class Backend {
   Figures figures_;
   std::atomic<bool> live_ = false;
   std::atomic<GstClockTime> total_latency_ = 0;
+  bool waiting_ = false;
   GstClockTimeDiff reported_late_ = 0;
   unsigned live_frames_ = 0;  // Since start().
   unsigned delay_ms_ = 0;     // Of each frame, beside what the context's take.

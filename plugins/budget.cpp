@@ -25,7 +25,7 @@ bool Budget::measure(double p99) {
 
 unsigned Budget::milliseconds() const {
   const int property = property_;
-  return property == automatic ? measured_ms_.load() : static_cast<unsigned>(property);
+  return property == automatic ? measured_ms_ + waiting_ms_ : static_cast<unsigned>(property);
 }
 
 }  // namespace gstmoshi

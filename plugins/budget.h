@@ -25,12 +25,16 @@ class Budget {
   /// where they take longer than was declared, down where they take much less.
   bool measure(double p99);
 
+  /// Frames may wait so long before their time begins to count.
+  void set_waiting(unsigned milliseconds) { waiting_ms_ = milliseconds; }
+
   [[nodiscard]] unsigned milliseconds() const;
   [[nodiscard]] GstClockTime time() const { return milliseconds() * GST_MSECOND; }
 
  private:
   std::atomic<int> property_ = automatic;
   std::atomic<unsigned> measured_ms_;
+  std::atomic<unsigned> waiting_ms_ = 0;
   std::atomic<bool> assumed_ = true;
 };
 

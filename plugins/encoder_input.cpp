@@ -93,10 +93,16 @@ GstFlowReturn EncoderInput::pass_gap(GstClockTime duration, GstClockTime max_gap
   return flow;
 }
 
-// A source whose clock is slow repeats a little time: what has been heard of it is left out.
+// A source whose clock is slow repeats a little time: what has been heard of it is left out, which may be a
+// whole buffer (nullptr).
 GstBuffer* EncoderInput::skip_heard(GstBuffer* buffer, GstClockTime overlap) {
+  GST_DEBUG_OBJECT(encoder_, "%" G_GUINT64_FORMAT " ns have been heard already", overlap);
   backend_.figures().change([](auto& counters) { ++counters.resyncs; });
   const gsize samples = gst_util_uint64_scale_round(overlap, static_cast<guint64>(info_.rate), GST_SECOND);
+  if (samples * static_cast<gsize>(info_.bpf) >= gst_buffer_get_size(buffer)) {
+    gst_buffer_unref(buffer);
+    return nullptr;
+  }
   return gst_audio_buffer_truncate(buffer, info_.bpf, samples, static_cast<gsize>(-1));
 }
 

@@ -207,12 +207,13 @@ static GstBuffer* pcm_buffer(std::span<const float> pcm) {
   return buffer;
 }
 
-static GstFlowReturn push(GstMimiDec* self, std::span<const float> pcm) {
+// `expected`: where it comes too late, that has been told by who lost or delayed it.
+static GstFlowReturn push(GstMimiDec* self, std::span<const float> pcm, bool expected = false) {
   GstMimiDecPrivate* priv = self->priv;
   GstAudioDecoder* decoder = GST_AUDIO_DECODER(self);
   if (pcm.empty()) return gst_audio_decoder_finish_frame(decoder, nullptr, 1);
   priv->backend.figures().change([](auto& counters) { ++counters.frames_out; });
-  if (const GstClockTime pts = priv->timeline.next(); GST_CLOCK_TIME_IS_VALID(pts)) {
+  if (const GstClockTime pts = priv->timeline.next(); GST_CLOCK_TIME_IS_VALID(pts) && !expected) {
     priv->backend.check_late(decoder->input_segment, pts,
                              static_cast<GstClockTime>(priv->backend.context().codec().frame_ns));
   }
@@ -238,7 +239,7 @@ static GstFlowReturn conceal(GstMimiDec* self, GstClockTime pts, GstClockTime du
   if (priv->timeline.jump(pts) != 0 || !GST_CLOCK_TIME_IS_VALID(priv->timeline.next())) {
     priv->timeline.restart(pts);
   }
-  return push(self, pcm);
+  return push(self, pcm, true);
 }
 
 // A live frame whose time has passed to its end: nobody can play it in time.
@@ -268,7 +269,8 @@ static GstFlowReturn decode(GstMimiDec* self, GstBuffer* buffer) {
   std::vector<float> pcm(static_cast<size_t>(codec.frame_size));
   step(priv, codes, pcm);
   priv->last_codes = codes;
-  if (is_too_late(self)) {
+  const bool decode_only = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DECODE_ONLY);
+  if (decode_only || is_too_late(self)) {
     GST_DEBUG_OBJECT(self, "frame of %" GST_TIME_FORMAT " came too late", GST_TIME_ARGS(pts));
     priv->concealment.silence(pcm);
     priv->backend.figures().change([](auto& counters) {
@@ -286,7 +288,7 @@ static GstFlowReturn decode(GstMimiDec* self, GstBuffer* buffer) {
     start = std::min<size_t>(clip->start, pcm.size());
     end = std::min<size_t>(clip->end, pcm.size() - start);
   }
-  return push(self, std::span(pcm).subspan(start, pcm.size() - start - end));
+  return push(self, std::span(pcm).subspan(start, pcm.size() - start - end), decode_only);
 }
 
 static GstFlowReturn gst_mimi_dec_handle_frame(GstAudioDecoder* decoder, GstBuffer* buffer) {

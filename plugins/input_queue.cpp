@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace gstmoshi {
+namespace {
+
+// Of speech, no frame sounds like so many before it.
+constexpr int steady_frames = 4;
+
+}  // namespace
 
 GstFlowReturn InputQueue::push(UserFrame frame, const Limits& limits, std::vector<GstClockTime>* dropped) {
   dropped->clear();
@@ -15,29 +21,39 @@ GstFlowReturn InputQueue::push(UserFrame frame, const Limits& limits, std::vecto
   }
   if (flushing_) return GST_FLOW_FLUSHING;
   if (flow_ != GST_FLOW_OK) return flow_;
+  frame.quiet = is_quiet(frame.codes.front());
   items_.emplace_back(std::move(frame));
   ++frames_;
   const size_t most = limits.policy == LatePolicy::DropUser ? 1 : limits.max_backlog;
-  while (!wait && frames_ > most) {
-    UserFrame* victim = choose_drop();
-    victim->dropped = true;
-    dropped->push_back(victim->pts);
-    --frames_;
-  }
+  while (!wait && frames_ > most) drop(dropped);
   shared_->changed.notify_all();
   return GST_FLOW_OK;
 }
 
-// The oldest frame of silence, so that words stay whole, or else the oldest frame.
-UserFrame* InputQueue::choose_drop() {
-  UserFrame* oldest = nullptr;
+// A codec has more than one code for silence.
+bool InputQueue::is_quiet(uint16_t code) {
+  repeats_ = code == last_code_ ? repeats_ + 1 : 0;
+  last_code_ = code;
+  return repeats_ >= steady_frames || (!silence_.empty() && code == silence_.front());
+}
+
+// All quiet frames at once, so that words stay whole: the user's, and the model's, who speaks meanwhile and
+// whose speech has one long gap instead of many short ones. Where there are none, the oldest frame.
+void InputQueue::drop(std::vector<GstClockTime>* dropped) {
+  std::vector<UserFrame*> waiting;
+  std::vector<UserFrame*> quiet;
   for (auto& item : items_) {
     auto* frame = std::get_if<UserFrame>(&item);
     if (frame == nullptr || frame->dropped) continue;
-    if (!silence_.empty() && frame->codes.front() == silence_.front()) return frame;
-    if (oldest == nullptr) oldest = frame;
+    waiting.push_back(frame);
+    if (frame->quiet) quiet.push_back(frame);
   }
-  return oldest;
+  if (quiet.empty()) quiet.push_back(waiting.front());
+  for (UserFrame* frame : quiet) {
+    frame->dropped = true;
+    dropped->push_back(frame->pts);
+  }
+  frames_ -= quiet.size();
 }
 
 bool InputQueue::push(EventPtr event) {

@@ -25,6 +25,7 @@ struct UserFrame {
   std::vector<uint16_t> codes;
   GstClockTime pts = GST_CLOCK_TIME_NONE;
   GstClockTime arrival = GST_CLOCK_TIME_NONE;  ///< Running time at which it came; none without a clock.
+  bool quiet = false;                          ///< Nobody speaks in it.
   bool dropped = false;                        ///< Only its time is left.
 };
 
@@ -52,13 +53,16 @@ class InputQueue {
   void end(GstFlowReturn flow);
   /// Wakes pop() to compute a new deadline.
   void nudge();
-  /// Codes that mean silence: such frames are dropped first.
+  /// Codes that mean silence.
   void set_silence(std::vector<uint16_t> codes);
   [[nodiscard]] size_t backlog() const;
 
  private:
   static gboolean clock_ticked(GstClock* clock, GstClockTime time, GstClockID id, gpointer queue);
-  UserFrame* choose_drop();
+  /// Whether a frame with this first code is silence, or a sound that lasts like no speech.
+  bool is_quiet(uint16_t code);
+  /// Makes room for a frame; appends the time stamps of those dropped.
+  void drop(std::vector<GstClockTime>* dropped);
 
   // Shared with clock callbacks that may outlive a wait.
   struct Shared {
@@ -72,6 +76,8 @@ class InputQueue {
   bool flushing_ = true;
   GstFlowReturn flow_ = GST_FLOW_OK;
   std::vector<uint16_t> silence_;
+  uint16_t last_code_ = 0;
+  int repeats_ = 0;  // Of it, up to the last frame.
 };
 
 }  // namespace gstmoshi

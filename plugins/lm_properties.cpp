@@ -294,7 +294,9 @@ LatePolicy LmProperties::late_policy() const {
 
 LivePolicy LmProperties::live_policy() const {
   const ObjectLock lock(element_);
-  return live_policy_;
+  LivePolicy policy = live_policy_;
+  policy.may_wait = late_policy_ == LatePolicy::DropUser ? 1 : max_backlog_;
+  return policy;
 }
 
 size_t LmProperties::max_backlog() const {

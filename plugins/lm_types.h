@@ -27,6 +27,7 @@ enum class ContextPolicy {
 struct LivePolicy {
   GstClockTime starvation_timeout = GST_CLOCK_TIME_NONE;  ///< None: as long as the answer is in time.
   ContextPolicy context = ContextPolicy::Ring;
+  size_t may_wait = 0;  ///< Frames, by the late policy.
 };
 
 GType precision_type();

@@ -222,8 +222,11 @@ GstFlowReturn LmWorker::open_conversation() {
   if (live_ || policy_.context == ContextPolicy::RestartInSilence) {
     silence_ = silence_codes(context, lm.user_codebooks, backend_.cancellation());
     queue_.set_silence(silence_);
-    check_real_time(context, settings.step_delay, settings.allow_slow, backend_.cancellation());
   }
+  in_time_ = !live_ || check_real_time(element_, context, settings.step_delay, settings.allow_slow,
+                                       backend_.cancellation());
+  // A device that is too slow never catches up: all that may wait does, and one that is under way.
+  backend_.expect_waiting(in_time_ ? 0 : (policy_.may_wait + 1) * frame_ns());
   auto opened = context.open_lm({settings.sampling, settings.conditions, live_});
   const auto session = std::make_shared<SlowSession>(std::move(opened), settings.step_delay);
   backend_.attach([session] { return session->stats(); }, settings.step_delay);
@@ -340,6 +343,10 @@ GstFlowReturn LmWorker::push_column(GstClockTime pts, const Column& column) {
     GST_BUFFER_PTS(buffer) = pts;
     GST_BUFFER_DURATION(buffer) = frame_ns();
     if (discont_) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+    // While a slow device still hears what was said some time ago, nobody waits for what it says meanwhile.
+    if (!in_time_ && backend_.lateness(segment_, pts) > 0) {
+      GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DECODE_ONLY);
+    }
     discont_ = false;
     flow = gst_pad_push(srcpad_, buffer);
     if (flow == GST_FLOW_NOT_LINKED && output) flow = GST_FLOW_OK;  // Only the text is wanted.

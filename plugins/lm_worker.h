@@ -100,6 +100,7 @@ class LmWorker {
   std::unique_ptr<Conversation> conversation_;
   std::vector<uint16_t> silence_;  // Codes of silence; known for live streams.
   int quiet_ = 0;                  // Frames for which neither side has spoken.
+  bool in_time_ = true;            // The device keeps up with a live conversation.
   bool answering_ = false;         // Output has begun: from now on every frame of time is accounted for.
   GstSegment segment_;
   Timeline timeline_;       // Of the input.

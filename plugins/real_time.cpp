@@ -18,22 +18,30 @@ std::string what_helps(const moshi::ContextStats& stats) {
   std::string help = "use ";
   if (stats.precision != "int8") help += "precision=int8, ";
   help += stats.device == "cpu" ? "a GPU, more threads" : "a faster device";
-  return help + " or a smaller model, or set allow-slow=true to have a conversation with gaps";
+  return help + " or a smaller model";
 }
 
 }  // namespace
 
-void check_real_time(moshi::ExecutionContext& context, unsigned step_delay, bool allowed,
+bool check_real_time(GstElement* element, moshi::ExecutionContext& context, unsigned step_delay, bool allowed,
                      const moshi::Cancellation* cancel) {
   const double limit = static_cast<double>(context.codec().frame_ns) * 1e-6;
   const double found = context.measure_frame(cancel).frame_ms_p99 + step_delay;
-  if (allowed || found <= limit) return;
+  if (found <= limit) return true;
   const moshi::ContextStats stats = context.stats();
-  throw moshi::Error(moshi::ErrorCode::NoDevice,
-                     "too slow for a live conversation: expected at most " +
-                         std::to_string(std::lround(limit)) + " ms a frame, found " + one_decimal(found) +
-                         " ms (p99) on " + stats.device_name + " (" + stats.device + ") in " +
-                         stats.precision + ": " + what_helps(stats));
+  const std::string problem = "too slow for a live conversation: expected at most " +
+                              std::to_string(std::lround(limit)) + " ms a frame, found " +
+                              one_decimal(found) + " ms (p99) on " + stats.device_name + " (" + stats.device +
+                              ") in " + stats.precision + ": ";
+  if (!allowed) {
+    throw moshi::Error(
+        moshi::ErrorCode::NoDevice,
+        problem + what_helps(stats) + ", or set allow-slow=true to have a conversation with gaps");
+  }
+  GST_ELEMENT_WARNING_WITH_DETAILS(element, CORE, CLOCK,
+                                   ("%sit will have gaps; %s", problem.c_str(), what_helps(stats).c_str()),
+                                   (nullptr), ("frame-ms", G_TYPE_DOUBLE, found, nullptr));
+  return false;
 }
 
 }  // namespace gstmoshi

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ def place(tmp_path):
     return tmp_path
 
 
+PHONE = ("phone", "--rtp", "127.0.0.1:0", "--model", tool.DEMO)
 TALK = ("talk", "good.wav", "OUT", "--model", tool.DEMO)
 CASES = [
     # wrong use
@@ -80,6 +82,25 @@ CASES = [
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.HIBIKI, "--condition", "description=splendid")),
     (USAGE, ("talk", "good.wav", "OUT", "--model", tool.STT)),
     (USAGE, ("talk", "good.wav", "--model", tool.STT)),
+    (USAGE, ("talk", "good.wav", "--rtp", "opus", "--send", "127.0.0.1:5010")),
+    (USAGE, ("talk", "--rtp", "opus")),
+    (USAGE, ("talk", "--rtp", "speex", "--send", "127.0.0.1:5010")),
+    (USAGE, ("talk", "--send", "127.0.0.1:5010")),
+    *[(USAGE, ("talk", "--rtp", "opus", "--send", peer)) for peer in ("localhost", ":5010", "localhost:0", "localhost:70000", "host:x")],
+    (USAGE, ("talk", "--rtp", "mimi", "--send", "127.0.0.1:5010", "--picture", "OUT.svg", "--model", tool.DEMO)),
+    (USAGE, ("talk", "--rtp", "opus", "--send", "127.0.0.1:5010", "--model", tool.STT)),
+    (USAGE, ("talk", "--rtp", "opus", "--send", "127.0.0.1:5010", "--redundancy", "16")),
+    (USAGE, ("latency", "tin-can")),
+    (USAGE, ("latency", "--chirps", "0")),
+    (USAGE, ("latency", "--model", tool.STT)),
+    (USAGE, ("phone", "--model", tool.DEMO)),
+    *[(USAGE, ("phone", option, place, "--model", tool.DEMO))
+      for option in ("--rtp", "--audiosocket")
+      for place in ("", "5004", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:99999", "[::1]", "[::1:5004")],
+    (USAGE, (*PHONE, "--calls", "0")),
+    (USAGE, (*PHONE, "--idle-timeout", "0")),
+    (USAGE, (*PHONE, "--condition", "mood=sunny")),
+    (USAGE, ("phone", "--rtp", "127.0.0.1:0", "--model", tool.STT)),
     (USAGE, ("encode", "good.wav")),
     (USAGE, ("encode", "good.wav", "OUT", "--codebooks", "99", "--model", tool.DEMO)),
     (USAGE, ("decode", "IN")),
@@ -110,18 +131,25 @@ CASES = [
     *[(BAD_FILE, ("encode", "good.wav", "OUT", "--model", name)) for name in ("no-codec", "cut-codec", "bad-config")],
     *[(BAD_FILE, ("generate", "--input", "batch.safetensors", "--output", "OUT", "--model", name))
       for name in ("no-lm", "cut-lm", "shape")],
+    *[(BAD_FILE, ("phone", "--rtp", "127.0.0.1:0", "--model", name)) for name in ("missing-model", "no-lm", "cut-lm", "cut-codec")],
     (BAD_FILE, ("bench", "--random-weights", "8b")),
     # places to write
     (OTHER, ("talk", "good.wav", "missing/OUT", "--model", tool.DEMO)),
     (OTHER, ("talk", "good.wav", "directory", "--model", tool.DEMO)),
     (OTHER, (*TALK, "--transcript", "missing/words.jsonl")),
     (OTHER, (*TALK, "--picture", "missing/session.svg")),
+    (OTHER, (*PHONE, "--transcript", "missing/words.jsonl")),
+    (OTHER, (*PHONE, "--transcript", "directory")),
+    *[(OTHER, ("phone", option, "203.0.113.1:5004", "--model", tool.DEMO)) for option in ("--rtp", "--audiosocket")],
     (OTHER, ("encode", "good.wav", "missing/OUT", "--model", tool.DEMO)),
+    (OTHER, ("latency", "--svg", "missing/latency.svg", "--model", tool.DEMO)),
+    (OTHER, ("talk", "--rtp", "opus", "--send", "no-such-host.invalid:5010", "--model", tool.DEMO)),
     *[(OTHER, (command, "--input", name, "--output", "missing/OUT", "--model", tool.DEMO))
       for command, name in (("generate", "batch.safetensors"), ("forward", "forward.safetensors"))],
 ]
 if not GPU:
     CASES += [(NO_DEVICE, (*TALK, "--device", "cuda")), (NO_DEVICE, (*TALK, "--device", "cuda:7")),
+              (NO_DEVICE, (*PHONE, "--device", "cuda")),
               (NO_DEVICE, ("doctor", "--device", "cuda", "--model", tool.DEMO, "--quiet"))]
 
 
@@ -138,6 +166,16 @@ def test_bad_input(place, status, arguments):
     for word in ("Traceback", "terminate", "c10", "Exception", "unexpected, please report", "CRITICAL"):
         assert word not in done.stderr
     assert sorted(place.rglob("*")) == before
+
+
+def test_port_in_use(place):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = taken.getsockname()[1]
+        done = tool.run("talk", "--rtp", "opus", "--listen", port, "--send", "127.0.0.1:5010", "--model", tool.DEMO, "--allow-slow")
+    assert done.returncode == OTHER
+    assert done.stderr.startswith(f"gst-moshi: UDP port {port}: expected one that is free, found: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_missing_repository_says_how_to_get_it(place):

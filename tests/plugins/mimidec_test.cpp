@@ -135,6 +135,22 @@ TEST_F(MimiDec, LateFramesAreNotHeard) {
   EXPECT_EQ(samples.back(), 1.0F);
 }
 
+TEST_F(MimiDec, WhatIsOnlyToBeDecodedIsNotHeardNorWarnedOf) {
+  Rig rig("mimidec", code_caps());
+  rig.go_live(0);
+  rig.set_time(gst_harness_query_latency(rig.harness()) + GST_SECOND);
+  BufferPtr buffer = codes(8, 0, 2000);
+  GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DECODE_ONLY);
+  rig.push(std::move(buffer));
+  const BufferPtr output = rig.pull();
+  EXPECT_EQ(samples_of(output.get()).back(), 0.0F);
+  EXPECT_FALSE(GST_BUFFER_FLAG_IS_SET(output.get(), GST_BUFFER_FLAG_DECODE_ONLY))
+      << "sinks would leave it out";
+  EXPECT_EQ(fake::log().decoder_codes.size(), 1U);
+  EXPECT_EQ(rig.stat("frames-too-late"), 1U);
+  EXPECT_FALSE(rig.has_message(GST_MESSAGE_WARNING));
+}
+
 TEST_F(MimiDec, LatenessWithinTheFrameIsHeard) {
   Rig rig("mimidec", code_caps());
   rig.go_live(0);

@@ -169,6 +169,20 @@ TEST_F(MimiEnc, JumpBackStartsTheCodecAnew) {
   EXPECT_EQ(rig.stat("resyncs"), 1U);
 }
 
+TEST_F(MimiEnc, BuffersShorterThanWhatIsRepeatedAreLeftOut) {
+  constexpr int quarter = frame / 4;
+  Rig rig("mimienc", raw_caps);
+  rig.push(pcm(frame, 0));
+  // 50 ms back: the first two have been heard, the third is within the tolerance.
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_EQ(rig.push(pcm(quarter, 30 * GST_MSECOND + static_cast<GstClockTime>(i) * frame_time / 4)),
+              GST_FLOW_OK);
+  }
+  EXPECT_EQ(rig.outputs(), 2U);
+  rig.pull();
+  EXPECT_EQ(GST_BUFFER_PTS(rig.pull().get()), frame_time);
+}
+
 TEST_F(MimiEnc, JitterWithinTheToleranceIsIgnored) {
   Rig rig("mimienc", raw_caps);
   rig.push(pcm(frame, 0));

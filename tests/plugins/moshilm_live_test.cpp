@@ -112,6 +112,26 @@ TEST_F(Live, SilenceIsDroppedFirst) {
   EXPECT_EQ(rest(rig, 4), (std::vector<int>{11, 12, 14, 15}));
 }
 
+TEST_F(Live, SilenceIsDroppedAllAtOnce) {
+  Rig rig("moshilm", code_caps(), policy("catch-up", 3));
+  stall(rig);
+  push_frame(rig, 2, 1000);
+  push_frame(rig, 3, 13);
+  push_frame(rig, 4, 1000);
+  push_frame(rig, 5, 15);
+  EXPECT_EQ(rig.stat("frames-dropped"), 2U);
+  EXPECT_EQ(rest(rig, 3), (std::vector<int>{11, 13, 15}));
+}
+
+TEST_F(Live, ASoundThatStaysTheSameCountsAsSilence) {
+  Rig rig("moshilm", code_caps(), policy("catch-up", 7));
+  stall(rig);
+  push_frame(rig, 2, 12);
+  for (guint64 i = 3; i < 10; ++i) push_frame(rig, i, 7);
+  EXPECT_EQ(rig.stat("frames-dropped"), 3U) << "the fifth of its kind and those that follow";
+  EXPECT_EQ(rest(rig, 6), (std::vector<int>{11, 12, 7, 7, 7, 7}));
+}
+
 TEST_F(Live, DropUserKeepsNoBacklog) {
   Rig rig("moshilm", code_caps(), policy("drop-user", 3));
   stall(rig);

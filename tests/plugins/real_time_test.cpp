@@ -55,12 +55,54 @@ TEST_F(RealTime, OneThatKeepsUpIsNot) {
 TEST_F(RealTime, FilesAreNeverRefusedNorMeasuredFor) {
   takes(213.4);
   EXPECT_EQ(refusal({}, false), "");
+  EXPECT_EQ(refusal(
+                [](GstElement* element) {
+                  gst_util_set_object_arg(G_OBJECT(element), "context-policy", "restart-in-silence");
+                },
+                false),
+            "");
   EXPECT_EQ(fake::log().measures, 0);
 }
 
-TEST_F(RealTime, AllowSlowHasItHeld) {
+TEST_F(RealTime, AllowSlowHasItHeldWithAWarning) {
   takes(213.4);
-  EXPECT_EQ(refusal([](GstElement* element) { g_object_set(element, "allow-slow", TRUE, nullptr); }), "");
+  Rig rig("moshilm", code_caps(),
+          [](GstElement* element) { g_object_set(element, "allow-slow", TRUE, "max-backlog", 5, nullptr); });
+  rig.go_live(0);
+  for (guint64 i = 0; i < 3; ++i) {
+    rig.set_time(i * frame_time + 10 * GST_SECOND);
+    rig.push(codes(8, i * frame_time));
+    const BufferPtr output = rig.pull();
+    EXPECT_TRUE(GST_BUFFER_FLAG_IS_SET(output.get(), GST_BUFFER_FLAG_DECODE_ONLY))
+        << "it is too late to be heard";
+  }
+  const MessagePtr warning = rig.message(GST_MESSAGE_WARNING);
+  EXPECT_EQ(
+      error_text(warning.get()),
+      "gst-core-error-quark " + std::to_string(GST_CORE_ERROR_CLOCK) +
+          ": too slow for a live conversation: expected at most 80 ms a frame, found 213.4 ms (p99) on a "
+          "fake "
+          "(cpu) in f32: it will have gaps; use precision=int8, a GPU, more threads or a smaller model");
+  const GstStructure* details = nullptr;
+  gst_message_parse_warning_details(warning.get(), &details);
+  gdouble found = 0;
+  EXPECT_TRUE(gst_structure_get_double(details, "frame-ms", &found));
+  EXPECT_EQ(found, 213.4);
+  EXPECT_FALSE(rig.has_message(GST_MESSAGE_WARNING)) << "once is enough";
+  EXPECT_EQ(rig.stat("frames-late"), 3U);
+  // A half of the 213.4 ms with the margin; the frames that may wait, and the one under way.
+  EXPECT_EQ(rig.declared_ms(), 121U + 6 * 80);
+}
+
+TEST_F(RealTime, OneThatIsAllowedAndKeepsUpSaysNothing) {
+  takes(60);
+  Rig rig("moshilm", code_caps(),
+          [](GstElement* element) { g_object_set(element, "allow-slow", TRUE, nullptr); });
+  rig.go_live(0);
+  rig.push(codes(8, 0));
+  EXPECT_FALSE(GST_BUFFER_FLAG_IS_SET(rig.pull().get(), GST_BUFFER_FLAG_DECODE_ONLY));
+  EXPECT_FALSE(rig.has_message(GST_MESSAGE_WARNING));
+  EXPECT_EQ(rig.declared_ms(), 36U);
 }
 
 TEST_F(RealTime, StepDelayCounts) {
