@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   add_generate(app);
   add_bench(app);
   add_doctor(app);
+  add_serve(app);
 
   try {
     app.parse(argc, argv);

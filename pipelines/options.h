@@ -54,3 +54,4 @@ void add_forward(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_doctor(CLI::App& app);
+void add_serve(CLI::App& app);
