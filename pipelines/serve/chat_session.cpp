@@ -10,8 +10,8 @@ namespace {
 
 /// Frames that wait: about a second, as moshilm's max-backlog.
 constexpr size_t kMostWaiting = 12;
-/// A client that has not taken this much does not read.
-constexpr size_t kMostUnsent = 256;
+/// A client that has not taken so many messages, 5 s of speech, does not read.
+constexpr size_t kMostUnsent = 64;
 /// Bytes without a single page of Ogg after which a stream is taken for something else.
 constexpr size_t kMostPassedOver = 128 * 1024;
 constexpr gsize kLargestMessage = 64 * 1024;

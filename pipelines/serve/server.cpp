@@ -2,6 +2,7 @@
 #include "serve/server.h"
 
 #include <glib-unix.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <csignal>
@@ -20,6 +21,8 @@ constexpr const char* kChatPath = "/api/chat";
 /// Seconds after which it is worth asking again.
 constexpr const char* kRetryAfter = "5";
 constexpr guint kUpgradeRequired = 426;
+/// Bytes the kernel keeps for a client: some seconds of speech. What it does not take is counted as unsent.
+constexpr gint kSendBuffer = 16 * 1024;
 /// A closing handshake takes no longer.
 constexpr guint kGoodbyeSeconds = 2;
 
@@ -119,6 +122,11 @@ void Server::listen() {
     g_object_unref(address);
   }
   g_resolver_free_addresses(addresses);
+  GSList* sockets = soup_server_get_listeners(server_);
+  for (GSList* entry = sockets; entry != nullptr; entry = entry->next) {
+    g_socket_set_option(G_SOCKET(entry->data), SOL_SOCKET, SO_SNDBUF, kSendBuffer, nullptr);
+  }
+  g_slist_free(sockets);
   if (!listening) {
     throw Failure(Status::Other, "expected port " + std::to_string(options_.port) + " of " + options_.host +
                                      " to be free, found: " + (error ? error->message : "no address") +
@@ -248,13 +256,12 @@ void Server::run() {
     }
     return G_SOURCE_CONTINUE;
   };
-  const guint term = g_unix_signal_add(SIGTERM, on_signal, this);
-  const guint interrupt = g_unix_signal_add(SIGINT, on_signal, this);
+  // For good: another signal while the process ends must not kill it.
+  g_unix_signal_add(SIGTERM, on_signal, this);
+  g_unix_signal_add(SIGINT, on_signal, this);
   std::cerr << "listening on " << (options_.ssl.empty() ? "http" : "https") << "://" << options_.host << ':'
             << options_.port << std::endl;
   g_main_loop_run(loop_);
-  g_source_remove(term);
-  g_source_remove(interrupt);
 }
 
 }  // namespace serve

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -253,24 +254,26 @@ def test_files_are_those_below_their_directory(tmp_path):
             assert refusal.value.code in (400, 404)
 
 
+def frame_of(payload):
+    """A client's binary frame (RFC 6455), with a mask of zeros."""
+    size = len(payload)
+    head = bytes([0x82, 0x80 | size]) if size < 126 else bytes([0x82, 0x80 | 126]) + size.to_bytes(2, "big")
+    return head + bytes(4) + payload
+
+
 def test_a_client_that_does_not_read_is_cut_off(server):
-    sent = audio_messages(np.random.default_rng(1).normal(0, 0.2, 500 * 1920).astype(np.float32))
-
-    async def talk():
-        async with aiohttp.ClientSession() as session:
-            websocket = await session.ws_connect(server.chat)
-            # Its receive buffer full, the server's, too: what is to be sent waits there.
-            transport = websocket._conn.transport
-            transport.pause_reading()
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            for message in sent:
-                if status(server)["slots_used"] == 0:
-                    break
-                await websocket.send_bytes(message)
-                await asyncio.sleep(0.01)
-            await wait_until_free(server)
-
-    asyncio.run(talk())
+    noise = np.random.default_rng(1).normal(0, 0.2, 2000 * 1920).astype(np.float32)
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("localhost", server.port))
+        raw.sendall(b"GET /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        assert raw.recv(12) == b"HTTP/1.1 101"
+        with pytest.raises(OSError):
+            for message in audio_messages(noise):
+                raw.sendall(frame_of(message))
+                time.sleep(0.01)
+    asyncio.run(wait_until_free(server))
 
 
 def test_encrypted(tmp_path):
