@@ -13,8 +13,8 @@ constexpr size_t kMostWaiting = 12;
 /// A client that has not taken so many messages, 5 s of speech, does not read.
 constexpr size_t kMostUnsent = 64;
 /// Bytes without a single page of Ogg after which a stream is taken for something else.
-constexpr size_t kMostPassedOver = 128 * 1024;
-constexpr gsize kLargestMessage = 64 * 1024;
+constexpr size_t kMostPassedOver = size_t{128} * 1024;
+constexpr gsize kLargestMessage = gsize{64} * 1024;
 /// Clients give up after 10 s without a message.
 constexpr guint kPingSeconds = 4;
 constexpr guint kKeepaliveSeconds = 10;

@@ -16,7 +16,7 @@ constexpr int kFrame = 1920;
 std::vector<float> tone(int samples) {
   std::vector<float> pcm(static_cast<size_t>(samples));
   for (int i = 0; i < samples; ++i)
-    pcm[static_cast<size_t>(i)] = 0.3F * std::sin(2 * 3.14159265F * 440 * i / kRate);
+    pcm[static_cast<size_t>(i)] = 0.3F * std::sin(2 * 3.14159265F * 440.0F * static_cast<float>(i) / kRate);
   return pcm;
 }
 
