@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
       "else.");
   add_talk(app);
   add_phone(app);
+  add_serve(app);
   add_encode(app);
   add_decode(app);
   add_forward(app);

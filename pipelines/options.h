@@ -56,3 +56,4 @@ void add_generate(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_latency(CLI::App& app);
+void add_serve(CLI::App& app);

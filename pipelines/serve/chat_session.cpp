@@ -1,0 +1,255 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "serve/chat_session.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace serve {
+namespace {
+
+/// Frames that wait: about a second, as moshilm's max-backlog.
+constexpr size_t kMostWaiting = 12;
+/// A client that has not taken so many messages, 5 s of speech, does not read.
+constexpr size_t kMostUnsent = 64;
+/// Bytes without a single page of Ogg after which a stream is taken for something else.
+constexpr size_t kMostPassedOver = size_t{128} * 1024;
+constexpr gsize kLargestMessage = gsize{64} * 1024;
+/// Clients give up after 10 s without a message.
+constexpr guint kPingSeconds = 4;
+constexpr guint kKeepaliveSeconds = 10;
+/// Milliseconds between two tries to send what the network does not take.
+constexpr guint kRetryMs = 20;
+
+}  // namespace
+
+ChatSession::ChatSession(SoupWebsocketConnection* connection, const CommonOptions& model,
+                         const moshi::CodecInfo& codec, const ChatSettings& settings,
+                         std::function<void()> on_end)
+    : connection_(connection),
+      on_end_(std::move(on_end)),
+      most_frames_(settings.most_frames),
+      writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
+  g_object_ref(connection_);
+  GstElement* source = pipeline_.add("appsrc");
+  source_ =
+      std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
+  GstElement* encoder = pipeline_.add_model_element("mimienc", model);
+  GstElement* lm = add_language_model(model, settings);
+  GstElement* decoder = pipeline_.add_model_element("mimidec", model);
+  GstElement* audio = add_sink(&ChatSession::pulled<&ChatSession::speak>);
+  GstElement* text = add_sink(&ChatSession::pulled<&ChatSession::say>);
+  pipeline_.link({source, encoder, lm, decoder, audio});
+  gst_element_link_pads(lm, "text_src", text, "sink");
+  connect_signals();
+  post(Kind::Handshake, nullptr, 0);
+  for (const std::string& line : settings.refused) post(Kind::Error, line);
+  gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+}
+
+ChatSession::~ChatSession() {
+  for (const gulong signal : signals_) g_signal_handler_disconnect(connection_, signal);
+  g_source_remove(bus_watch_);
+  g_source_remove(ping_);
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);  // No streaming thread is left now.
+  if (delivery_ != 0) g_source_remove(delivery_);
+  for (GBytes* message : outbox_) g_bytes_unref(message);
+  g_object_unref(connection_);
+}
+
+GstElement* ChatSession::add_language_model(const CommonOptions& model, const ChatSettings& settings) {
+  GstElement* lm = pipeline_.add_model_element("moshilm", model);
+  set_property(lm, "precision", model.precision);
+  set_property(lm, "kv-precision", model.kv_precision);
+  set_property(lm, "seed", std::to_string(settings.seed));
+  if (settings.text_temperature) g_object_set(lm, "text-temperature", *settings.text_temperature, nullptr);
+  if (settings.text_top_k) g_object_set(lm, "text-top-k", *settings.text_top_k, nullptr);
+  if (settings.audio_temperature) g_object_set(lm, "audio-temperature", *settings.audio_temperature, nullptr);
+  if (settings.audio_top_k) g_object_set(lm, "audio-top-k", *settings.audio_top_k, nullptr);
+  return lm;
+}
+
+template <void (ChatSession::*Use)(GstBuffer*)>
+GstFlowReturn ChatSession::pulled(GstAppSink* sink, gpointer self) {
+  GstSample* sample = gst_app_sink_pull_sample(sink);
+  if (sample == nullptr) return GST_FLOW_EOS;
+  (static_cast<ChatSession*>(self)->*Use)(gst_sample_get_buffer(sample));
+  gst_sample_unref(sample);
+  return GST_FLOW_OK;
+}
+
+GstElement* ChatSession::add_sink(GstFlowReturn (*handler)(GstAppSink*, gpointer)) {
+  GstElement* sink = pipeline_.add("appsink");
+  g_object_set(sink, "sync", FALSE, "async", FALSE, nullptr);
+  GstAppSinkCallbacks callbacks{};
+  callbacks.new_sample = handler;
+  gst_app_sink_set_callbacks(GST_APP_SINK(sink), &callbacks, this, nullptr);
+  return sink;
+}
+
+void ChatSession::connect_signals() {
+  soup_websocket_connection_set_max_incoming_payload_size(connection_, kLargestMessage);
+  soup_websocket_connection_set_keepalive_interval(connection_, kKeepaliveSeconds);
+  const auto connect = [this](const char* signal, GCallback handler) {
+    signals_.push_back(g_signal_connect(connection_, signal, handler, this));
+  };
+  connect("message",
+          G_CALLBACK(+[](SoupWebsocketConnection*, SoupWebsocketDataType type, GBytes* bytes, gpointer self) {
+            if (type == SOUP_WEBSOCKET_DATA_BINARY) static_cast<ChatSession*>(self)->receive(bytes);
+          }));
+  connect("closed", G_CALLBACK(+[](SoupWebsocketConnection*, gpointer self) {
+            static_cast<ChatSession*>(self)->on_end_();
+          }));
+  const GstHandle<GstBus> bus(gst_element_get_bus(pipeline_.get()));
+  bus_watch_ = gst_bus_add_watch(
+      bus.get(),
+      [](GstBus*, GstMessage* message, gpointer self) -> gboolean {
+        static_cast<ChatSession*>(self)->handle(message);
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+  ping_ = g_timeout_add_seconds(
+      kPingSeconds,
+      [](gpointer self) -> gboolean {
+        auto* session = static_cast<ChatSession*>(self);
+        bool silent = false;
+        {
+          const std::lock_guard lock(session->mutex_);
+          silent = !std::exchange(session->sent_, false);
+        }
+        if (silent) session->post(Kind::Ping, nullptr, 0);
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+}
+
+void ChatSession::close(gushort code, const std::string& reason) {
+  if (soup_websocket_connection_get_state(connection_) == SOUP_WEBSOCKET_STATE_OPEN) {
+    soup_websocket_connection_close(connection_, code, reason.c_str());
+  }
+}
+
+void ChatSession::receive(GBytes* message) {
+  gsize size = 0;
+  const auto* bytes = static_cast<const uint8_t*>(g_bytes_get_data(message, &size));
+  // Other kinds mean nothing to a server.
+  if (size == 0 || bytes[0] != static_cast<uint8_t>(Kind::Audio)) return;
+  heard_.clear();
+  reader_.read({bytes + 1, size - 1}, heard_);
+  source_->add(heard_);
+  if (reader_.passed_over() > kMostPassedOver)
+    fail("expected Ogg Opus in messages of kind 1, found other bytes");
+}
+
+void ChatSession::fail(const std::string& line) {
+  post(Kind::Error, line);
+  deliver();
+  close(SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION, line);
+}
+
+// ---------------------------------------------------------------------------------- streaming threads
+
+void ChatSession::speak(GstBuffer* audio) {
+  GstMapInfo map;
+  if (gst_buffer_map(audio, &map, GST_MAP_READ) == FALSE) return;
+  const auto* samples = reinterpret_cast<const float*>(map.data);
+  std::vector<uint8_t> pages;
+  {
+    const std::lock_guard lock(mutex_);
+    writer_.write({samples, map.size / sizeof(float)}, pages);
+  }
+  gst_buffer_unmap(audio, &map);
+  post(Kind::Audio, pages.data(), pages.size());
+  say_due(GST_BUFFER_PTS(audio));
+  if (most_frames_ > 0 && ++frames_ == most_frames_)
+    gst_element_post_message(pipeline_.get(), gst_message_new_eos(GST_OBJECT(pipeline_.get())));
+}
+
+/// A frame's words follow its sound.
+void ChatSession::say(GstBuffer* text) {
+  GstMapInfo map;
+  if (gst_buffer_map(text, &map, GST_MAP_READ) == FALSE) return;
+  const std::string piece(reinterpret_cast<const char*>(map.data), map.size);
+  gst_buffer_unmap(text, &map);
+  GstClockTime spoken = GST_CLOCK_TIME_NONE;
+  {
+    const std::lock_guard lock(mutex_);
+    texts_.push_back({GST_BUFFER_PTS(text), piece});
+    spoken = spoken_;
+  }
+  if (GST_CLOCK_TIME_IS_VALID(spoken)) say_due(spoken);
+}
+
+void ChatSession::say_due(GstClockTime pts) {
+  std::vector<Text> due;
+  {
+    const std::lock_guard lock(mutex_);
+    spoken_ = pts;
+    const auto later =
+        std::find_if(texts_.begin(), texts_.end(), [=](const Text& text) { return text.pts > pts; });
+    std::move(texts_.begin(), later, std::back_inserter(due));
+    texts_.erase(texts_.begin(), later);
+  }
+  for (const Text& text : due) post(Kind::Text, text.piece);
+}
+
+void ChatSession::post(Kind kind, const void* payload, size_t size) {
+  GByteArray* message = g_byte_array_sized_new(static_cast<guint>(size + 1));
+  const auto byte = static_cast<guint8>(kind);
+  g_byte_array_append(message, &byte, 1);
+  g_byte_array_append(message, static_cast<const guint8*>(payload), static_cast<guint>(size));
+  const std::lock_guard lock(mutex_);
+  outbox_.push_back(g_byte_array_free_to_bytes(message));
+  sent_ = true;
+  if (delivery_ != 0) return;
+  delivery_ = g_idle_add(try_delivery, this);
+}
+
+// ---------------------------------------------------------------------------------------- main thread
+
+/// A source of the main context: until all is sent.
+gboolean ChatSession::try_delivery(gpointer self) {
+  auto* session = static_cast<ChatSession*>(self);
+  session->deliver();
+  const std::lock_guard lock(session->mutex_);
+  session->delivery_ = session->outbox_.empty() ? 0 : g_timeout_add(kRetryMs, try_delivery, self);
+  return G_SOURCE_REMOVE;
+}
+
+void ChatSession::deliver() {
+  GIOStream* stream = soup_websocket_connection_get_io_stream(connection_);
+  auto* output = G_POLLABLE_OUTPUT_STREAM(g_io_stream_get_output_stream(stream));
+  std::unique_lock lock(mutex_);
+  while (!outbox_.empty() && g_pollable_output_stream_is_writable(output) != FALSE) {
+    GBytes* message = outbox_.front();
+    outbox_.pop_front();
+    lock.unlock();
+    if (soup_websocket_connection_get_state(connection_) == SOUP_WEBSOCKET_STATE_OPEN) {
+      soup_websocket_connection_send_message(connection_, SOUP_WEBSOCKET_DATA_BINARY, message);
+    }
+    g_bytes_unref(message);
+    lock.lock();
+  }
+  if (outbox_.size() <= kMostUnsent) return;
+  lock.unlock();
+  print_message("a client does not read what it is sent: its conversation ends");
+  g_io_stream_close(stream, nullptr, nullptr);  // A goodbye would not reach it.
+  on_end_();
+}
+
+void ChatSession::handle(GstMessage* message) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
+    deliver();
+    close(SOUP_WEBSOCKET_CLOSE_NORMAL, "the conversation has had its steps");
+  }
+  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR) return;
+  GError* raw_error = nullptr;
+  gst_message_parse_error(message, &raw_error, nullptr);
+  const GstHandle<GError> error(raw_error);
+  print_message(std::string("a conversation ended: ") + error->message);
+  post(Kind::Error, error->message);
+  deliver();
+  close(SOUP_WEBSOCKET_CLOSE_SERVER_ERROR, error->message);
+}
+
+}  // namespace serve

@@ -1,0 +1,85 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// `gst-moshi serve`: what `python -m moshi.server` does, for many clients at a time.
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
+
+#include "measure.h"
+#include "options.h"
+#include "report.h"
+#include "serve/server.h"
+
+namespace {
+
+struct ServeOptions : serve::ServerOptions {
+  bool half = false;
+};
+
+/// Conversations that may be held at a time.
+int places_of(const ServeOptions& options, moshi::ExecutionContext& context) {
+  const moshi::FrameFigures figures = context.measure_frame();
+  const double frame_ms = static_cast<double>(context.codec().frame_ns) * 1e-6;
+  if (figures.callers == 0 && !options.allow_slow) {
+    std::ostringstream line;
+    line << std::fixed << std::setprecision(1) << "expected a frame within " << frame_ms << " ms, found "
+         << figures.frame_ms_p99
+         << " ms: take a faster device or a smaller model, or --allow-slow for speech with gaps";
+    throw Failure(Status::NoDevice, line.str());
+  }
+  return options.max_sessions > 0 ? options.max_sessions : std::max(1, figures.callers);
+}
+
+void run(ServeOptions options) {
+  const auto context = acquire_context(options);
+  if (context->lm().dep_q == 0) {
+    throw Failure(Status::Usage,
+                  "expected a model that speaks, found one that writes text only: " + context->model());
+  }
+  if (options.statics == "none") options.statics.clear();
+  if (!options.statics.empty() && !std::filesystem::is_directory(options.statics)) {
+    throw Failure(Status::BadFile, "--static " + options.statics + ": expected a directory, found none");
+  }
+  Progress progress(options.quiet);
+  context->load_codec(progress_handler(progress, "Loading the codec"));
+  context->load_lm(lm_options(options), progress_handler(progress, "Loading the language model"));
+  progress.clear();
+  const int places = places_of(options, *context);
+  gst_init(nullptr, nullptr);
+  find_own_plugin();
+  serve::Server server(options, context, places);
+  server.run();
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  auto* command = app.add_subcommand("serve", "Hold conversations over WebSocket, as moshi.server does");
+  command->add_option("--host", options->host, "Address or name to listen on")->capture_default_str();
+  command->add_option("--port", options->port, "Port to listen on")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  command->add_option("--static", options->statics, "Directory of a web client's files, or none")
+      ->type_name("DIR");
+  command->add_option("--ssl", options->ssl, "Directory of cert.pem and key.pem: https instead of http")
+      ->type_name("DIR");
+  command->add_option("--hf-repo", options->model, "The same as --model")->type_name("MODEL");
+  command->add_flag("--half", options->half, "Accepted for compatibility: the precision follows --precision");
+  command
+      ->add_option("--max-sessions", options->max_sessions,
+                   "Conversations at a time (0: what the device was found to hold)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--drain-seconds", options->drain_seconds, "Time for conversations to end after SIGTERM")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--allow-slow", options->allow_slow,
+                    "Serve even where a frame takes longer than it lasts");
+  add_common_options(*command, *options);
+  command->footer("Example:\n  gst-moshi serve --model kyutai/moshiko-pytorch-bf16 --static dist");
+  command->callback([options] { run(*options); });
+}

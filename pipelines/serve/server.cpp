@@ -1,0 +1,267 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "serve/server.h"
+
+#include <glib-unix.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <stdexcept>
+
+#include "report.h"
+#include "serve/static_files.h"
+
+namespace serve {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kChatPath = "/api/chat";
+/// Seconds after which it is worth asking again.
+constexpr const char* kRetryAfter = "5";
+constexpr guint kUpgradeRequired = 426;
+/// Bytes the kernel keeps for a client: some seconds of speech. What it does not take is counted as unsent.
+constexpr gint kSendBuffer = 16 * 1024;
+/// A closing handshake takes no longer.
+constexpr guint kGoodbyeSeconds = 2;
+
+void answer(SoupServerMessage* message, guint status, const char* type, const std::string& body) {
+  soup_server_message_set_status(message, status, nullptr);
+  soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
+}
+
+void answer_line(SoupServerMessage* message, guint status, const std::string& line) {
+  answer(message, status, "text/plain; charset=utf-8", line + "\n");
+}
+
+std::map<std::string, std::string> as_map(GHashTable* query) {
+  std::map<std::string, std::string> map;
+  if (query == nullptr) return map;
+  GHashTableIter entries;
+  gpointer name = nullptr;
+  gpointer value = nullptr;
+  g_hash_table_iter_init(&entries, query);
+  while (g_hash_table_iter_next(&entries, &name, &value) != FALSE) {
+    map[static_cast<const char*>(name)] = static_cast<const char*>(value);
+  }
+  return map;
+}
+
+/// The query of a request, as sent.
+std::map<std::string, std::string> query_of(SoupServerMessage* message) {
+  const char* text = g_uri_get_query(soup_server_message_get_uri(message));
+  if (text == nullptr) return {};
+  GHashTable* query = soup_form_decode(text);
+  std::map<std::string, std::string> map = as_map(query);
+  g_hash_table_unref(query);
+  return map;
+}
+
+GTlsCertificate* certificate_of(const std::string& directory) {
+  GError* raw_error = nullptr;
+  GTlsCertificate* certificate = g_tls_certificate_new_from_files(
+      (directory + "/cert.pem").c_str(), (directory + "/key.pem").c_str(), &raw_error);
+  const GstHandle<GError> error(raw_error);
+  if (certificate == nullptr) {
+    throw Failure(Status::BadFile,
+                  "--ssl " + directory + ": expected cert.pem and key.pem, found: " + error->message);
+  }
+  return certificate;
+}
+
+/// The addresses of a host's name.
+GList* addresses_of(const std::string& host) {
+  GResolver* resolver = g_resolver_get_default();
+  GError* raw_error = nullptr;
+  GList* addresses = g_resolver_lookup_by_name(resolver, host.c_str(), nullptr, &raw_error);
+  g_object_unref(resolver);
+  const GstHandle<GError> error(raw_error);
+  if (error)
+    throw Failure(Status::Usage,
+                  "--host " + host + ": expected an address of this machine, found: " + error->message);
+  return addresses;
+}
+
+}  // namespace
+
+Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionContext> context, int places)
+    : options_(options),
+      context_(std::move(context)),
+      places_(static_cast<size_t>(places)),
+      server_(soup_server_new("server-header", "gst-moshi", nullptr)),
+      loop_(g_main_loop_new(nullptr, FALSE)) {
+  add_routes();
+}
+
+Server::~Server() {
+  sessions_.clear();
+  soup_server_disconnect(server_);
+  g_object_unref(server_);
+  g_main_loop_unref(loop_);
+}
+
+void Server::listen() {
+  GTlsCertificate* certificate = options_.ssl.empty() ? nullptr : certificate_of(options_.ssl);
+  if (certificate != nullptr) {
+    soup_server_set_tls_certificate(server_, certificate);
+    g_object_unref(certificate);
+  }
+  const auto flags =
+      certificate != nullptr ? SOUP_SERVER_LISTEN_HTTPS : static_cast<SoupServerListenOptions>(0);
+  GList* addresses = addresses_of(options_.host);
+  GstHandle<GError> error;
+  bool listening = false;
+  for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
+    GSocketAddress* address =
+        g_inet_socket_address_new(G_INET_ADDRESS(entry->data), static_cast<guint16>(options_.port));
+    GError* raw_error = nullptr;
+    // A host may have an address of IPv6 that is not up.
+    listening |= soup_server_listen(server_, address, flags, &raw_error) != FALSE;
+    if (raw_error != nullptr) error.reset(raw_error);
+    g_object_unref(address);
+  }
+  g_resolver_free_addresses(addresses);
+  GSList* sockets = soup_server_get_listeners(server_);
+  for (GSList* entry = sockets; entry != nullptr; entry = entry->next) {
+    g_socket_set_option(G_SOCKET(entry->data), SOL_SOCKET, SO_SNDBUF, kSendBuffer, nullptr);
+  }
+  g_slist_free(sockets);
+  if (!listening) {
+    throw Failure(Status::Other, "expected port " + std::to_string(options_.port) + " of " + options_.host +
+                                     " to be free, found: " + (error ? error->message : "no address") +
+                                     "; choose another with --port");
+  }
+}
+
+void Server::add_routes() {
+  soup_server_remove_websocket_extension(server_, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);  // Opus is dense.
+  soup_server_add_early_handler(
+      server_, kChatPath,
+      [](SoupServer*, SoupServerMessage* message, const char*, GHashTable* query, gpointer self) {
+        static_cast<Server*>(self)->admit(message, query);
+      },
+      this, nullptr);
+  soup_server_add_websocket_handler(
+      server_, kChatPath, nullptr, nullptr,
+      [](SoupServer*, SoupServerMessage* message, const char*, SoupWebsocketConnection* connection,
+         gpointer self) { static_cast<Server*>(self)->begin(message, connection); },
+      this, nullptr);
+  const auto add = [this](const char* path, SoupServerCallback handler) {
+    soup_server_add_handler(server_, path, handler, this, nullptr);
+  };
+  add("/livez", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer) {
+    answer_line(message, SOUP_STATUS_OK, "ok");
+  });
+  add("/readyz", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
+    const bool ready = !static_cast<Server*>(self)->draining_;
+    answer_line(message, ready ? SOUP_STATUS_OK : SOUP_STATUS_SERVICE_UNAVAILABLE, ready ? "ok" : "draining");
+  });
+  add("/api/status", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
+    static_cast<Server*>(self)->answer_status(message);
+  });
+  add("/", [](SoupServer*, SoupServerMessage* message, const char* path, GHashTable*, gpointer self) {
+    answer_static(message, static_cast<Server*>(self)->options_.statics, path);
+  });
+}
+
+void Server::answer_status(SoupServerMessage* message) const {
+  const ordered_json status = {{"slots_total", places_},
+                               {"slots_used", sessions_.size()},
+                               {"draining", draining_},
+                               {"model", context_->model()},
+                               {"version", moshi::build_info().version}};
+  answer(message, SOUP_STATUS_OK, "application/json", status.dump() + "\n");
+}
+
+void Server::admit(SoupServerMessage* message, GHashTable* query) {
+  SoupMessageHeaders* headers = soup_server_message_get_request_headers(message);
+  if (!soup_message_headers_header_contains(headers, "Upgrade", "websocket")) {
+    answer_line(message, kUpgradeRequired, "expected a WebSocket, found a plain request");
+    return;
+  }
+  try {
+    parse_chat_settings(as_map(query));
+  } catch (const std::invalid_argument& error) {
+    answer_line(message, SOUP_STATUS_BAD_REQUEST, error.what());
+    return;
+  }
+  if (!draining_ && sessions_.size() < places_) return;
+  soup_message_headers_replace(soup_server_message_get_response_headers(message), "Retry-After", kRetryAfter);
+  answer_line(message, SOUP_STATUS_SERVICE_UNAVAILABLE,
+              draining_ ? "this server is about to stop: try another"
+                        : "all " + std::to_string(places_) + " conversations are taken: try again later");
+}
+
+void Server::begin(SoupServerMessage* message, SoupWebsocketConnection* connection) {
+  const ChatSettings settings = parse_chat_settings(query_of(message));
+  auto& session = sessions_.emplace_back();
+  session = std::make_unique<ChatSession>(connection, options_, context_->codec(), settings,
+                                          [this, &session] { remove(session.get()); });
+}
+
+/// Not at once: the session is still in its call.
+void Server::remove(const ChatSession* session) {
+  struct Removal {
+    Server* server;
+    const ChatSession* session;
+  };
+  g_idle_add_full(
+      G_PRIORITY_DEFAULT,
+      [](gpointer data) -> gboolean {
+        const auto* removal = static_cast<Removal*>(data);
+        Server& server = *removal->server;
+        std::erase_if(server.sessions_, [&](const auto& entry) { return entry.get() == removal->session; });
+        if (server.draining_ && server.sessions_.empty()) g_main_loop_quit(server.loop_);
+        return G_SOURCE_REMOVE;
+      },
+      new Removal{this, session}, [](gpointer data) { delete static_cast<Removal*>(data); });
+}
+
+void Server::drain() {
+  draining_ = true;
+  if (sessions_.empty()) {
+    g_main_loop_quit(loop_);
+    return;
+  }
+  print_message("ending: " + std::to_string(sessions_.size()) + " conversations have " +
+                std::to_string(options_.drain_seconds) + " s left; interrupt again to end them now");
+  g_timeout_add_seconds(
+      static_cast<guint>(options_.drain_seconds),
+      [](gpointer self) -> gboolean {
+        auto* server = static_cast<Server*>(self);
+        // Not the code of a normal end: clients know then that another server is worth a try.
+        for (const auto& session : server->sessions_)
+          session->close(SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "server stops");
+        g_timeout_add_seconds(
+            kGoodbyeSeconds,
+            [](gpointer loop) -> gboolean {
+              g_main_loop_quit(static_cast<GMainLoop*>(loop));
+              return G_SOURCE_REMOVE;
+            },
+            server->loop_);
+        return G_SOURCE_REMOVE;
+      },
+      this);
+}
+
+void Server::run() {
+  listen();
+  const auto on_signal = [](gpointer self) -> gboolean {
+    auto* server = static_cast<Server*>(self);
+    if (server->draining_) {
+      g_main_loop_quit(server->loop_);
+    } else {
+      server->drain();
+    }
+    return G_SOURCE_CONTINUE;
+  };
+  // For good: another signal while the process ends must not kill it.
+  g_unix_signal_add(SIGTERM, on_signal, this);
+  g_unix_signal_add(SIGINT, on_signal, this);
+  std::cerr << "listening on " << (options_.ssl.empty() ? "http" : "https") << "://" << options_.host << ':'
+            << options_.port << std::endl;
+  g_main_loop_run(loop_);
+}
+
+}  // namespace serve

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""`gst-moshi serve` in a process of its own, and what its clients do."""
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import wave
+
+import aiohttp
+import numpy as np
+import sphn
+
+RATE = 24000
+FRAME = 1920
+
+
+class Server:
+    def __init__(self, process, port, secure):
+        self.process, self.port = process, port
+        secure = "s" if secure else ""
+        self.http = f"http{secure}://localhost:{port}"
+        self.chat = f"ws{secure}://localhost:{port}/api/chat"
+
+
+@contextlib.contextmanager
+def serving(*options):
+    """A server that is ready; SIGTERM ends it, and it must end well."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    command = [os.environ["GST_MOSHI_TOOL"], "serve", "--port", str(port), *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        server = Server(process, port, "--ssl" in options)
+        assert line == f"listening on {server.http}\n"
+        try:
+            yield server
+        finally:
+            process.terminate()
+            rest = process.communicate(timeout=60)[1]
+            print(rest)
+        assert process.returncode == 0, rest
+
+
+def question(path):
+    """The samples of a recording."""
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == RATE
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32768
+
+
+def audio_messages(samples):
+    """Messages of a client that sends `samples`, 80 ms each."""
+    writer = sphn.OpusStreamWriter(RATE)
+    chunks = [samples[i:i + FRAME] for i in range(0, len(samples) - FRAME + 1, FRAME)]
+    pages = [writer.append_pcm(np.ascontiguousarray(chunk)) for chunk in chunks]
+    return [b"\x01" + bytes(page) for page in pages if len(page) > 0]
+
+
+async def receive(websocket, count, seconds=30):
+    """The next `count` messages, pings left out."""
+    messages = []
+
+    async def collect():
+        while len(messages) < count:
+            message = await websocket.receive()
+            assert message.type == aiohttp.WSMsgType.BINARY, message
+            if message.data != b"\x06":
+                messages.append(message.data)
+
+    await asyncio.wait_for(collect(), seconds)
+    return messages
+
+
+async def first_messages(url, sent, count):
+    """The first `count` messages that a client is sent who sends `sent` at once."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as websocket:
+        for message in sent:
+            await websocket.send_bytes(message)
+        return await receive(websocket, count)
+
+
+def pages(data):
+    """(flags, sequence number, packets' sizes) of each page of Ogg in `data`."""
+    found = []
+    while data:
+        assert data[:4] == b"OggS"
+        flags, sequence, segments = data[5], int.from_bytes(data[18:22], "little"), data[26]
+        sizes = data[27:27 + segments]
+        found.append((flags, sequence, sum(size < 255 for size in sizes)))
+        data = data[27 + segments + sum(sizes):]
+    return found
