@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "conversation.h"
+
 namespace serve {
 namespace {
 
@@ -21,6 +23,14 @@ constexpr guint kKeepaliveSeconds = 10;
 /// Milliseconds between two tries to send what the network does not take.
 constexpr guint kRetryMs = 20;
 
+/// What the settings leave out stays as the checkpoint says.
+void set_sampling(GstElement* lm, const ChatSettings& settings) {
+  if (settings.text_temperature) g_object_set(lm, "text-temperature", *settings.text_temperature, nullptr);
+  if (settings.text_top_k) g_object_set(lm, "text-top-k", *settings.text_top_k, nullptr);
+  if (settings.audio_temperature) g_object_set(lm, "audio-temperature", *settings.audio_temperature, nullptr);
+  if (settings.audio_top_k) g_object_set(lm, "audio-top-k", *settings.audio_top_k, nullptr);
+}
+
 }  // namespace
 
 ChatSession::ChatSession(SoupWebsocketConnection* connection, const CommonOptions& model,
@@ -34,12 +44,11 @@ ChatSession::ChatSession(SoupWebsocketConnection* connection, const CommonOption
   GstElement* source = pipeline_.add("appsrc");
   source_ =
       std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
-  GstElement* encoder = pipeline_.add_model_element("mimienc", model);
-  GstElement* lm = add_language_model(model, settings);
-  GstElement* decoder = pipeline_.add_model_element("mimidec", model);
+  GstElement* lm = add_language_model(pipeline_, model, {}, choose_seed(settings.seed), /*allow_slow=*/false);
+  set_sampling(lm, settings);
   GstElement* audio = add_sink(&ChatSession::pulled<&ChatSession::speak>);
   GstElement* text = add_sink(&ChatSession::pulled<&ChatSession::say>);
-  pipeline_.link({source, encoder, lm, decoder, audio});
+  link_conversation(pipeline_, model, source, lm, audio);
   gst_element_link_pads(lm, "text_src", text, "sink");
   connect_signals();
   post(Kind::Handshake, nullptr, 0);
@@ -55,18 +64,6 @@ ChatSession::~ChatSession() {
   if (delivery_ != 0) g_source_remove(delivery_);
   for (GBytes* message : outbox_) g_bytes_unref(message);
   g_object_unref(connection_);
-}
-
-GstElement* ChatSession::add_language_model(const CommonOptions& model, const ChatSettings& settings) {
-  GstElement* lm = pipeline_.add_model_element("moshilm", model);
-  set_property(lm, "precision", model.precision);
-  set_property(lm, "kv-precision", model.kv_precision);
-  set_property(lm, "seed", std::to_string(settings.seed));
-  if (settings.text_temperature) g_object_set(lm, "text-temperature", *settings.text_temperature, nullptr);
-  if (settings.text_top_k) g_object_set(lm, "text-top-k", *settings.text_top_k, nullptr);
-  if (settings.audio_temperature) g_object_set(lm, "audio-temperature", *settings.audio_temperature, nullptr);
-  if (settings.audio_top_k) g_object_set(lm, "audio-top-k", *settings.audio_top_k, nullptr);
-  return lm;
 }
 
 template <void (ChatSession::*Use)(GstBuffer*)>

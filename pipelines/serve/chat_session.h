@@ -45,7 +45,6 @@ class ChatSession {
     std::string piece;
   };
 
-  GstElement* add_language_model(const CommonOptions& model, const ChatSettings& settings);
   GstElement* add_sink(GstFlowReturn (*handler)(GstAppSink*, gpointer));
   template <void (ChatSession::*Use)(GstBuffer*)>
   static GstFlowReturn pulled(GstAppSink* sink, gpointer self);

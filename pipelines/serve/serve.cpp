@@ -8,7 +8,7 @@
 #include <iomanip>
 #include <sstream>
 
-#include "measure.h"
+#include "conversation.h"
 #include "options.h"
 #include "report.h"
 #include "serve/server.h"
@@ -20,8 +20,8 @@ struct ServeOptions : serve::ServerOptions {
 };
 
 /// Conversations that may be held at a time.
-int places_of(const ServeOptions& options, moshi::ExecutionContext& context) {
-  const moshi::FrameFigures figures = context.measure_frame();
+int places_of(const ServeOptions& options, const moshi::ExecutionContext& context) {
+  const moshi::FrameFigures figures = context.frame_figures();
   const double frame_ms = static_cast<double>(context.codec().frame_ns) * 1e-6;
   if (figures.callers == 0 && !options.allow_slow) {
     std::ostringstream line;
@@ -44,9 +44,7 @@ void run(ServeOptions options) {
     throw Failure(Status::BadFile, "--static " + options.statics + ": expected a directory, found none");
   }
   Progress progress(options.quiet);
-  context->load_codec(progress_handler(progress, "Loading the codec"));
-  context->load_lm(lm_options(options), progress_handler(progress, "Loading the language model"));
-  progress.clear();
+  prepare(*context, options, progress);
   const int places = places_of(options, *context);
   gst_init(nullptr, nullptr);
   find_own_plugin();
