@@ -24,8 +24,10 @@ class Echo {
     GstClockTime pts;
     std::vector<guint8> codes;
   };
+  /// Probes of the sink pad and the source pad.
   static GstPadProbeReturn remember(GstPad* pad, GstPadProbeInfo* info, gpointer echo);
   static GstPadProbeReturn replace(GstPad* pad, GstPadProbeInfo* info, gpointer echo);
+  /// Keeps the codes of a frame that moshilm is given.
   void push(GstBuffer* buffer);
   /// The codes heard at `pts`; empty where none were.
   std::vector<guint8> pull(GstClockTime pts);

@@ -15,6 +15,7 @@ struct Histogram {
   double width = 1;
   std::vector<int> counts;
 };
+/// Counts values.
 Histogram count(const std::vector<double>& values);
 
 /// A line for each bar.

@@ -25,6 +25,7 @@ class Mouth {
   [[nodiscard]] GstClockTime time_of(size_t sample) const;
 
  private:
+  /// Handler of need-data: waits until the next piece has been said, and pushes it.
   static void speak(GstElement* appsrc, guint size, Mouth* mouth);
 
   std::vector<float> samples_;
@@ -51,6 +52,7 @@ class Ear {
     size_t first;  ///< Sample.
     GstClockTime time;
   };
+  /// Handler of handoff: notes a piece, and that it is heard now.
   static void hear(GstElement* fakesink, GstBuffer* buffer, GstPad* pad, Ear* ear);
 
   int rate_;

@@ -21,6 +21,7 @@ struct PathOptions : CommonOptions {
   bool allow_slow = false;
 };
 
+/// The paths that can be measured.
 std::vector<std::string> path_names();
 
 /// A conversation as it goes through this machine: mouth, model and ear, and the pipelines between them.
@@ -53,6 +54,7 @@ class Path {
   void build_rtp(const PathOptions& options, const moshi::CodecInfo& codec, const moshi::LmInfo& lm);
   /// Adds a pipeline in front of those there are.
   Pipeline& add(const std::string& name);
+  /// Adds moshilm, which says what it hears.
   GstElement* add_model(Pipeline& pipeline, const PathOptions& options);
 
   Mouth mouth_;

@@ -26,6 +26,7 @@ class TelephoneService {
   GstHandle<GstElement> pipeline();
 
  private:
+  /// Keeps the call's model.
   void note(GstElement* model);
 
   PhoneOptions options_;
