@@ -79,6 +79,26 @@ GstElement* add_sender(Pipeline& pipeline, GSocket* socket, GSocketAddress* peer
   return sender;
 }
 
+/// Cancelled along with another, or by itself.
+class Cancellable {
+ public:
+  explicit Cancellable(GCancellable* along)
+      : along_(along),
+        own_(g_cancellable_new()),
+        signal_(g_cancellable_connect(along, G_CALLBACK(cancel), own_.get(), nullptr)) {}
+  ~Cancellable() { g_cancellable_disconnect(along_, signal_); }
+  Cancellable(const Cancellable&) = delete;
+  Cancellable& operator=(const Cancellable&) = delete;
+  [[nodiscard]] GCancellable* get() const { return own_.get(); }
+
+ private:
+  static void cancel(GCancellable*, gpointer own) { g_cancellable_cancel(G_CANCELLABLE(own)); }
+
+  GCancellable* along_;
+  ObjectHandle<GCancellable> own_;
+  gulong signal_;
+};
+
 /// Until the peer is silent: its packets would begin another call.
 void discard(GSocket* socket, int idle_seconds, GCancellable* end) {
   g_socket_set_timeout(socket, static_cast<guint>(idle_seconds));
@@ -176,9 +196,11 @@ ObjectHandle<GSocket> RtpCalls::connect(GSocketAddress* peer) const {
 void RtpCalls::hold(int number, GCancellable* end, GSocket* socket, GSocketAddress* peer, int payload_type) {
   const PhoneOptions& options = phone_->options;
   const std::string name = to_text(peer);
+  // A call cancels its own, and one that failed is not over before its peer is silent.
+  const Cancellable call_end(end);
   try {
     const Codec& codec = codec_of(payload_type);
-    Call call(*phone_, {number, name, std::string("RTP, ") + codec.name, ""}, end);
+    Call call(*phone_, {number, name, std::string("RTP, ") + codec.name, ""}, call_end.get());
     GstElement* source = add_receiver(call.pipeline(), socket, codec, options.idle_timeout);
     call.converse({source, kWakeMs, add_sender(call.pipeline(), socket, peer, codec), kRate});
   } catch (const std::exception& error) {
