@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "report.h"
+#include "serve/answer.h"
 #include "serve/static_files.h"
 
 namespace serve {
@@ -25,15 +26,6 @@ constexpr guint kUpgradeRequired = 426;
 constexpr gint kSendBuffer = 16 * 1024;
 /// A closing handshake takes no longer.
 constexpr guint kGoodbyeSeconds = 2;
-
-void answer(SoupServerMessage* message, guint status, const char* type, const std::string& body) {
-  soup_server_message_set_status(message, status, nullptr);
-  soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
-}
-
-void answer_line(SoupServerMessage* message, guint status, const std::string& line) {
-  answer(message, status, "text/plain; charset=utf-8", line + "\n");
-}
 
 std::map<std::string, std::string> as_map(GHashTable* query) {
   std::map<std::string, std::string> map;

@@ -6,16 +6,12 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "serve/answer.h"
+
 namespace serve {
 namespace {
 
 namespace fs = std::filesystem;
-
-void answer_line(SoupServerMessage* message, guint status, const std::string& line) {
-  soup_server_message_set_status(message, status, nullptr);
-  soup_server_message_set_response(message, "text/plain; charset=utf-8", SOUP_MEMORY_COPY, line.data(),
-                                   line.size());
-}
 
 /// The file that a request's path means, empty where it is none below the directory.
 fs::path file_of(const fs::path& directory, const std::string& path) {
@@ -47,14 +43,14 @@ std::string type_of(const fs::path& file) {
 void answer_static(SoupServerMessage* message, const std::string& directory, const std::string& path) {
   const std::string method = soup_server_message_get_method(message);
   if (method != "GET" && method != "HEAD") {
-    answer_line(message, SOUP_STATUS_METHOD_NOT_ALLOWED, "expected GET or HEAD, found " + method + "\n");
+    answer_line(message, SOUP_STATUS_METHOD_NOT_ALLOWED, "expected GET or HEAD, found " + method);
     return;
   }
   const fs::path file = directory.empty() ? fs::path() : file_of(directory, path);
   gchar* bytes = nullptr;
   gsize size = 0;
   if (file.empty() || g_file_get_contents(file.c_str(), &bytes, &size, nullptr) == FALSE) {
-    answer_line(message, SOUP_STATUS_NOT_FOUND, "there is nothing at this address\n");
+    answer_line(message, SOUP_STATUS_NOT_FOUND, "there is nothing at this address");
     return;
   }
   soup_server_message_set_status(message, SOUP_STATUS_OK, nullptr);
