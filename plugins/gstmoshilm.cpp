@@ -224,7 +224,8 @@ static gboolean gst_moshi_lm_sink_event(GstPad* pad, GstObject* parent, GstEvent
         return priv->worker.queue_event(gst_event_ref(event));
       }
       default:
-        if (!GST_EVENT_IS_SERIALIZED(event)) return gst_pad_event_default(pad, parent, event);
+        if ((gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED) == 0)
+          return gst_pad_event_default(pad, parent, event);
         return priv->worker.queue_event(event);
     }
   });

@@ -95,15 +95,16 @@ void diagnose_missing_driver(const Facts& facts, Findings& findings) {
     if (findings.size() > before) return;
   }
   const bool host_has_gpu = machine.pci_gpus > 0 || !machine.kernel_module.empty();
+  const bool refuses = facts.driver.library && !facts.driver.problem.empty();
+  const bool lacks_module =
+      !machine.container && machine.cuda_library && machine.wsl == 0 && machine.kernel_module.empty();
   if (!host_has_gpu && machine.wsl == 0) {
     findings.push_back({Severity::Note, "no-gpu", "this machine has no NVIDIA GPU",
                         "models run on the CPU; docs/gpus.md says which cards hold a large one"});
-  } else if (facts.driver.library && !facts.driver.problem.empty()) {
+  } else if (refuses || lacks_module) {
     diagnose_silent_driver(facts, findings);
   } else if (machine.container) {
     diagnose_container(machine, findings);
-  } else if (machine.cuda_library && machine.wsl == 0 && machine.kernel_module.empty()) {
-    diagnose_silent_driver(facts, findings);
   } else {
     findings.push_back({Severity::Error, "no-driver",
                         std::string("there is an NVIDIA GPU without NVIDIA's driver") +

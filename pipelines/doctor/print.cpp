@@ -28,8 +28,7 @@ const char* name_of(ComputeMode mode) {
 ordered_json to_json(const Gpu& gpu) {
   ordered_json processes = ordered_json::array();
   for (const Process& process : gpu.processes) {
-    processes.push_back(
-        {{"pid", process.pid}, {"name", process.name}, {"mib", process.bytes / (1024 * 1024)}});
+    processes.push_back({{"pid", process.pid}, {"name", process.name}, {"mib", process.bytes >> 20}});
   }
   return {{"name", gpu.name},
           {"architecture", gpu.architecture},

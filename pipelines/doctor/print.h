@@ -10,6 +10,7 @@
 namespace doctor {
 
 /// All the doctor has to say.
+// NOLINTNEXTLINE(bugprone-exception-escape): that JSON's move may throw is the library's to say.
 struct Report {
   Facts facts;
   nlohmann::ordered_json model;  ///< What its files hold, "problem" where it cannot run.
