@@ -50,10 +50,9 @@ GstElement* Call::add_hearing(int jitter_ms) {
 }
 
 GstElement* Call::add_speech(int rate) {
-  // The queue keeps what a slow device says in one piece until it is time. audiomixer makes packets here,
-  // which begin with the call; without dither, so that silence is silence.
+  // audiomixer makes packets here, which begin with the call; without dither, so that silence is silence.
   return pipeline_.add_bin(
-      "queue max-size-time=0 ! audioconvert dithering=none ! audioresample ! audiomixer "
+      "audioconvert dithering=none ! audioresample ! audiomixer "
       "output-buffer-duration=" +
       std::to_string(kPacketNs) + " ! capsfilter caps=\"" + raw("S16LE", rate) + '"');
 }
@@ -62,12 +61,13 @@ void Call::converse(const Line& line) {
   const PhoneOptions& options = phone_.options;
   const moshi::CodecInfo& codec = phone_.context.codec();
   const uint64_t seed = choose_seed(options.seed);
-  GstElement* encoder = pipeline_.add_model_element("mimienc", options);
   GstElement* model = add_model(pipeline_, options, seed);
   if (phone_.listener) phone_.listener(model);
-  GstElement* decoder = pipeline_.add_model_element("mimidec", options);
-  pipeline_.link(
-      {line.source, add_hearing(line.jitter_ms), encoder, model, decoder, add_speech(line.rate), line.sink});
+  GstElement* hearing = add_hearing(line.jitter_ms);
+  GstElement* speech = add_speech(line.rate);
+  pipeline_.link({line.source, hearing});
+  pipeline_.link({speech, line.sink});
+  link_conversation(pipeline_, options, hearing, model, speech);
 
   Transcript transcript(codec.frame_ns, false, 0,
                         [this](const moshi::Word& word) { phone_.log.word(name_, word); });

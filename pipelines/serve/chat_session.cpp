@@ -95,7 +95,7 @@ void ChatSession::connect_signals() {
             if (type == SOUP_WEBSOCKET_DATA_BINARY) static_cast<ChatSession*>(self)->receive(bytes);
           }));
   connect("closed", G_CALLBACK(+[](SoupWebsocketConnection*, gpointer self) {
-            static_cast<ChatSession*>(self)->on_end_();
+            static_cast<ChatSession*>(self)->end();
           }));
   const GstHandle<GstBus> bus(gst_element_get_bus(pipeline_.get()));
   bus_watch_ = gst_bus_add_watch(
@@ -136,6 +136,10 @@ void ChatSession::receive(GBytes* message) {
   source_->add(heard_);
   if (reader_.passed_over() > kMostPassedOver)
     fail("expected Ogg Opus in messages of kind 1, found other bytes");
+}
+
+void ChatSession::end() {
+  if (const auto on_end = std::exchange(on_end_, nullptr)) on_end();
 }
 
 void ChatSession::fail(const std::string& line) {
@@ -231,7 +235,7 @@ void ChatSession::deliver() {
   lock.unlock();
   print_message("a client does not read what it is sent: its conversation ends");
   g_io_stream_close(stream, nullptr, nullptr);  // A goodbye would not reach it.
-  on_end_();
+  end();
 }
 
 void ChatSession::handle(GstMessage* message) {

@@ -51,6 +51,8 @@ class ChatSession {
   void connect_signals();
   void receive(GBytes* message);
   void fail(const std::string& line);
+  /// Calls on_end, once.
+  void end();
   /// On streaming threads.
   void speak(GstBuffer* audio);
   void say(GstBuffer* text);
