@@ -6,49 +6,24 @@
 
 #include <algorithm>
 #include <csignal>
-#include <map>
-#include <stdexcept>
 
+#include "pipeline.h"
 #include "report.h"
-#include "serve/answer.h"
-#include "serve/static_files.h"
+#include "serve/chat/routes.h"
+#include "serve/http/answer.h"
+#include "serve/http/static_files.h"
 
 namespace serve {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kChatPath = "/api/chat";
 /// Seconds after which it is worth asking again.
 constexpr const char* kRetryAfter = "5";
-constexpr guint kUpgradeRequired = 426;
 /// Bytes the kernel keeps for a client: some seconds of speech. What it does not take is counted as unsent.
 constexpr gint kSendBuffer = 16 * 1024;
 /// A closing handshake takes no longer.
 constexpr guint kGoodbyeSeconds = 2;
-
-std::map<std::string, std::string> as_map(GHashTable* query) {
-  std::map<std::string, std::string> map;
-  if (query == nullptr) return map;
-  GHashTableIter entries;
-  gpointer name = nullptr;
-  gpointer value = nullptr;
-  g_hash_table_iter_init(&entries, query);
-  while (g_hash_table_iter_next(&entries, &name, &value) != FALSE) {
-    map[static_cast<const char*>(name)] = static_cast<const char*>(value);
-  }
-  return map;
-}
-
-/// The query of a request, as sent.
-std::map<std::string, std::string> query_of(SoupServerMessage* message) {
-  const char* text = g_uri_get_query(soup_server_message_get_uri(message));
-  if (text == nullptr) return {};
-  GHashTable* query = soup_form_decode(text);
-  std::map<std::string, std::string> map = as_map(query);
-  g_hash_table_unref(query);
-  return map;
-}
 
 GTlsCertificate* certificate_of(const std::string& directory) {
   GError* raw_error = nullptr;
@@ -80,7 +55,7 @@ GList* addresses_of(const std::string& host) {
 Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionContext> context, int places)
     : options_(options),
       context_(std::move(context)),
-      places_(static_cast<size_t>(places)),
+      admission_(static_cast<size_t>(places)),
       server_(soup_server_new("server-header", "gst-moshi", nullptr)),
       loop_(g_main_loop_new(nullptr, FALSE)) {
   add_routes();
@@ -128,17 +103,7 @@ void Server::listen() {
 
 void Server::add_routes() {
   soup_server_remove_websocket_extension(server_, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);  // Opus is dense.
-  soup_server_add_early_handler(
-      server_, kChatPath,
-      [](SoupServer*, SoupServerMessage* message, const char*, GHashTable* query, gpointer self) {
-        static_cast<Server*>(self)->admit(message, query);
-      },
-      this, nullptr);
-  soup_server_add_websocket_handler(
-      server_, kChatPath, nullptr, nullptr,
-      [](SoupServer*, SoupServerMessage* message, const char*, SoupWebsocketConnection* connection,
-         gpointer self) { static_cast<Server*>(self)->begin(message, connection); },
-      this, nullptr);
+  add_chat_routes(*this);
   const auto add = [this](const char* path, SoupServerCallback handler) {
     soup_server_add_handler(server_, path, handler, this, nullptr);
   };
@@ -146,7 +111,7 @@ void Server::add_routes() {
     answer_line(message, SOUP_STATUS_OK, "ok");
   });
   add("/readyz", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
-    const bool ready = !static_cast<Server*>(self)->draining_;
+    const bool ready = !static_cast<Server*>(self)->admission_.draining();
     answer_line(message, ready ? SOUP_STATUS_OK : SOUP_STATUS_SERVICE_UNAVAILABLE, ready ? "ok" : "draining");
   });
   add("/api/status", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
@@ -158,60 +123,56 @@ void Server::add_routes() {
 }
 
 void Server::answer_status(SoupServerMessage* message) const {
-  const ordered_json status = {{"slots_total", places_},
-                               {"slots_used", sessions_.size()},
-                               {"draining", draining_},
+  const ordered_json status = {{"slots_total", admission_.places()},
+                               {"slots_used", admission_.used()},
+                               {"draining", admission_.draining()},
                                {"model", context_->model()},
                                {"version", moshi::build_info().version}};
   answer(message, SOUP_STATUS_OK, "application/json", status.dump() + "\n");
 }
 
-void Server::admit(SoupServerMessage* message, GHashTable* query) {
-  SoupMessageHeaders* headers = soup_server_message_get_request_headers(message);
-  if (!soup_message_headers_header_contains(headers, "Upgrade", "websocket")) {
-    answer_line(message, kUpgradeRequired, "expected a WebSocket, found a plain request");
-    return;
+Admission::Place Server::admit(SoupServerMessage* message) {
+  Admission::Place place = admission_.take();
+  if (place == nullptr) {
+    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Retry-After",
+                                 kRetryAfter);
+    answer_line(message, SOUP_STATUS_SERVICE_UNAVAILABLE, admission_.why_refused());
   }
-  try {
-    parse_chat_settings(as_map(query));
-  } catch (const std::invalid_argument& error) {
-    answer_line(message, SOUP_STATUS_BAD_REQUEST, error.what());
-    return;
-  }
-  if (!draining_ && sessions_.size() < places_) return;
-  soup_message_headers_replace(soup_server_message_get_response_headers(message), "Retry-After", kRetryAfter);
-  answer_line(message, SOUP_STATUS_SERVICE_UNAVAILABLE,
-              draining_ ? "this server is about to stop: try another"
-                        : "all " + std::to_string(places_) + " conversations are taken: try again later");
+  return place;
 }
 
-void Server::begin(SoupServerMessage* message, SoupWebsocketConnection* connection) {
-  const ChatSettings settings = parse_chat_settings(query_of(message));
-  auto& session = sessions_.emplace_back();
-  session = std::make_unique<ChatSession>(connection, options_, context_->codec(), settings,
-                                          [this, &session] { remove(session.get()); });
+void Server::keep(std::unique_ptr<Session> session, Admission::Place place) {
+  session->call_at_end([this, ended = session.get()] { remove(ended); });
+  sessions_.push_back({std::move(place), std::move(session)});
+}
+
+Session* Server::find(const std::string& id) const {
+  const auto held = std::find_if(sessions_.begin(), sessions_.end(),
+                                 [&](const Held& entry) { return entry.session->id() == id; });
+  return held != sessions_.end() ? held->session.get() : nullptr;
 }
 
 /// Not at once: the session is still in its call.
-void Server::remove(const ChatSession* session) {
+void Server::remove(const Session* session) {
   struct Removal {
     Server* server;
-    const ChatSession* session;
+    const Session* session;
   };
   g_idle_add_full(
       G_PRIORITY_DEFAULT,
       [](gpointer data) -> gboolean {
         const auto* removal = static_cast<Removal*>(data);
         Server& server = *removal->server;
-        std::erase_if(server.sessions_, [&](const auto& entry) { return entry.get() == removal->session; });
-        if (server.draining_ && server.sessions_.empty()) g_main_loop_quit(server.loop_);
+        std::erase_if(server.sessions_,
+                      [&](const Held& held) { return held.session.get() == removal->session; });
+        if (server.admission_.draining() && server.sessions_.empty()) g_main_loop_quit(server.loop_);
         return G_SOURCE_REMOVE;
       },
       new Removal{this, session}, [](gpointer data) { delete static_cast<Removal*>(data); });
 }
 
 void Server::drain() {
-  draining_ = true;
+  admission_.drain();
   if (sessions_.empty()) {
     g_main_loop_quit(loop_);
     return;
@@ -222,9 +183,7 @@ void Server::drain() {
       static_cast<guint>(options_.drain_seconds),
       [](gpointer self) -> gboolean {
         auto* server = static_cast<Server*>(self);
-        // Not the code of a normal end: clients know then that another server is worth a try.
-        for (const auto& session : server->sessions_)
-          session->close(SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "server stops");
+        for (const Held& held : server->sessions_) held.session->close(Ending::Stopping);
         g_timeout_add_seconds(
             kGoodbyeSeconds,
             [](gpointer loop) -> gboolean {
@@ -241,7 +200,7 @@ void Server::run() {
   listen();
   const auto on_signal = [](gpointer self) -> gboolean {
     auto* server = static_cast<Server*>(self);
-    if (server->draining_) {
+    if (server->admission_.draining()) {
       g_main_loop_quit(server->loop_);
     } else {
       server->drain();

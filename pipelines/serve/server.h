@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// HTTP in front of conversations: who comes in, who is told to come later, and how it all ends.
+// The hall: HTTP in front of conversations, who comes in, and how it all ends. What carries conversations
+// adds its own routes (chat/routes.h).
 #pragma once
 
 #include <libsoup/soup.h>
@@ -11,7 +12,8 @@
 #include <string>
 
 #include "options.h"
-#include "serve/chat_session.h"
+#include "serve/admission.h"
+#include "serve/session.h"
 
 namespace serve {
 
@@ -36,23 +38,37 @@ class Server {
   /// Serves until SIGTERM or SIGINT, then lets conversations end for `drain_seconds`.
   void run();
 
+  /// For routes: where they add their handlers.
+  [[nodiscard]] SoupServer* http() const { return server_; }
+  [[nodiscard]] const ServerOptions& options() const { return options_; }
+  [[nodiscard]] const moshi::CodecInfo& codec() const { return context_->codec(); }
+  /// A place for the conversation that a request asks for. Where there is none the request is answered, and
+  /// this is null.
+  Admission::Place admit(SoupServerMessage* message);
+  /// Holds a conversation, in its place, until it ends.
+  void keep(std::unique_ptr<Session> session, Admission::Place place);
+  /// The conversation of that id, null where there is none.
+  [[nodiscard]] Session* find(const std::string& id) const;
+
  private:
+  struct Held {
+    Admission::Place place;
+    std::unique_ptr<Session> session;
+  };
+
   void listen();
+  /// What is answered whatever carries conversations.
   void add_routes();
-  /// Before a connection to /api/chat is upgraded: refuses what must be.
-  void admit(SoupServerMessage* message, GHashTable* query);
-  void begin(SoupServerMessage* message, SoupWebsocketConnection* connection);
-  void remove(const ChatSession* session);
+  void remove(const Session* session);
   void drain();
   void answer_status(SoupServerMessage* message) const;
 
   ServerOptions options_;
   std::shared_ptr<moshi::ExecutionContext> context_;
-  size_t places_;
+  Admission admission_;
   SoupServer* server_;
   GMainLoop* loop_;
-  std::list<std::unique_ptr<ChatSession>> sessions_;
-  bool draining_ = false;
+  std::list<Held> sessions_;
 };
 
 }  // namespace serve

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // Any bytes that a client sends are speech, or nothing: never more of it than Opus packets can hold.
-#include "serve/ogg_opus.h"
+#include "serve/chat/ogg_opus.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "serve/ogg_opus.h"
+#include "serve/chat/ogg_opus.h"
 
 #include <gtest/gtest.h>
 

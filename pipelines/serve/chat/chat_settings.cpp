@@ -1,5 +1,5 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "serve/chat_settings.h"
+#include "serve/chat/chat_settings.h"
 
 #include <charconv>
 #include <stdexcept>

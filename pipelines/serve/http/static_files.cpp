@@ -1,12 +1,12 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "serve/static_files.h"
+#include "serve/http/static_files.h"
 
 #include <gio/gio.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "serve/answer.h"
+#include "serve/http/answer.h"
 
 namespace serve {
 namespace {

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "serve/chat_session.h"
+#include "serve/chat/chat_session.h"
 
 #include <algorithm>
 #include <iterator>
@@ -31,13 +31,28 @@ void set_sampling(GstElement* lm, const ChatSettings& settings) {
   if (settings.audio_top_k) g_object_set(lm, "audio-top-k", *settings.audio_top_k, nullptr);
 }
 
+/// The code of RFC 6455, section 7.4. Clients come back at once after a normal end, later after others.
+gushort close_code(Ending ending) {
+  switch (ending) {
+    case Ending::Client:
+    case Ending::Steps:
+      return SOUP_WEBSOCKET_CLOSE_NORMAL;
+    case Ending::Stopping:
+      return SOUP_WEBSOCKET_CLOSE_GOING_AWAY;
+    case Ending::Failed:
+      return SOUP_WEBSOCKET_CLOSE_SERVER_ERROR;
+    default:
+      return SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION;
+  }
+}
+
 }  // namespace
 
-ChatSession::ChatSession(SoupWebsocketConnection* connection, const CommonOptions& model,
-                         const moshi::CodecInfo& codec, const ChatSettings& settings,
-                         std::function<void()> on_end)
-    : connection_(connection),
-      on_end_(std::move(on_end)),
+ChatSession::ChatSession(SoupWebsocketConnection* connection, const std::string& remote,
+                         const CommonOptions& model, const moshi::CodecInfo& codec,
+                         const ChatSettings& settings)
+    : Session("websocket", remote),
+      connection_(connection),
       most_frames_(settings.most_frames),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
@@ -120,10 +135,16 @@ void ChatSession::connect_signals() {
       this);
 }
 
-void ChatSession::close(gushort code, const std::string& reason) {
+void ChatSession::close(Ending ending) {
+  ends_because(ending);
   if (soup_websocket_connection_get_state(connection_) == SOUP_WEBSOCKET_STATE_OPEN) {
-    soup_websocket_connection_close(connection_, code, reason.c_str());
+    soup_websocket_connection_close(connection_, close_code(ending), name_of(ending));
   }
+}
+
+Counts ChatSession::counts() const {
+  const std::lock_guard lock(mutex_);
+  return {source_->pushed(), frames_, source_->dropped()};
 }
 
 void ChatSession::receive(GBytes* message) {
@@ -135,17 +156,13 @@ void ChatSession::receive(GBytes* message) {
   reader_.read({bytes + 1, size - 1}, heard_);
   source_->add(heard_);
   if (reader_.passed_over() > kMostPassedOver)
-    fail("expected Ogg Opus in messages of kind 1, found other bytes");
+    fail(Ending::BadInput, "expected Ogg Opus in messages of kind 1, found other bytes");
 }
 
-void ChatSession::end() {
-  if (const auto on_end = std::exchange(on_end_, nullptr)) on_end();
-}
-
-void ChatSession::fail(const std::string& line) {
+void ChatSession::fail(Ending ending, const std::string& line) {
   post(Kind::Error, line);
   deliver();
-  close(SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION, line);
+  close(ending);
 }
 
 // ---------------------------------------------------------------------------------- streaming threads
@@ -155,15 +172,16 @@ void ChatSession::speak(GstBuffer* audio) {
   if (gst_buffer_map(audio, &map, GST_MAP_READ) == FALSE) return;
   const auto* samples = reinterpret_cast<const float*>(map.data);
   std::vector<uint8_t> pages;
+  bool last = false;
   {
     const std::lock_guard lock(mutex_);
     writer_.write({samples, map.size / sizeof(float)}, pages);
+    last = ++frames_ == most_frames_;
   }
   gst_buffer_unmap(audio, &map);
   post(Kind::Audio, pages.data(), pages.size());
   say_due(GST_BUFFER_PTS(audio));
-  if (most_frames_ > 0 && ++frames_ == most_frames_)
-    gst_element_post_message(pipeline_.get(), gst_message_new_eos(GST_OBJECT(pipeline_.get())));
+  if (last) gst_element_post_message(pipeline_.get(), gst_message_new_eos(GST_OBJECT(pipeline_.get())));
 }
 
 /// A frame's words follow its sound.
@@ -234,6 +252,7 @@ void ChatSession::deliver() {
   if (outbox_.size() <= kMostUnsent) return;
   lock.unlock();
   print_message("a client does not read what it is sent: its conversation ends");
+  ends_because(Ending::NotReading);
   g_io_stream_close(stream, nullptr, nullptr);  // A goodbye would not reach it.
   end();
 }
@@ -241,16 +260,14 @@ void ChatSession::deliver() {
 void ChatSession::handle(GstMessage* message) {
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
     deliver();
-    close(SOUP_WEBSOCKET_CLOSE_NORMAL, "the conversation has had its steps");
+    close(Ending::Steps);
   }
   if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR) return;
   GError* raw_error = nullptr;
   gst_message_parse_error(message, &raw_error, nullptr);
   const GstHandle<GError> error(raw_error);
   print_message(std::string("a conversation ended: ") + error->message);
-  post(Kind::Error, error->message);
-  deliver();
-  close(SOUP_WEBSOCKET_CLOSE_SERVER_ERROR, error->message);
+  fail(Ending::Failed, error->message);
 }
 
 }  // namespace serve

@@ -7,7 +7,6 @@
 #include <libsoup/soup.h>
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,29 +14,25 @@
 
 #include "options.h"
 #include "pipeline.h"
-#include "serve/chat_settings.h"
-#include "serve/frame_source.h"
-#include "serve/ogg_opus.h"
+#include "serve/chat/chat_settings.h"
+#include "serve/chat/frame_source.h"
+#include "serve/chat/ogg_opus.h"
+#include "serve/session.h"
 
 namespace serve {
 
 /// First byte of a message.
 enum class Kind : uint8_t { Handshake = 0, Audio = 1, Text = 2, Error = 5, Ping = 6 };
 
-/// Lives in the thread of the default main context.
-class ChatSession {
+class ChatSession : public Session {
  public:
-  /// The conversation begins at once. `on_end` is called when it is over; its owner then destroys this, but
-  /// not before the call has returned.
-  ChatSession(SoupWebsocketConnection* connection, const CommonOptions& model, const moshi::CodecInfo& codec,
-              const ChatSettings& settings, std::function<void()> on_end);
-  ~ChatSession();
-  ChatSession(const ChatSession&) = delete;
-  ChatSession& operator=(const ChatSession&) = delete;
+  /// The conversation begins at once.
+  ChatSession(SoupWebsocketConnection* connection, const std::string& remote, const CommonOptions& model,
+              const moshi::CodecInfo& codec, const ChatSettings& settings);
+  ~ChatSession() override;
 
-  /// Says goodbye with a WebSocket close code (RFC 6455, section 7.4); the session ends when the client has
-  /// answered, or gone.
-  void close(gushort code, const std::string& reason);
+  void close(Ending ending) override;
+  [[nodiscard]] Counts counts() const override;
 
  private:
   struct Text {
@@ -50,9 +45,8 @@ class ChatSession {
   static GstFlowReturn pulled(GstAppSink* sink, gpointer self);
   void connect_signals();
   void receive(GBytes* message);
-  void fail(const std::string& line);
-  /// Calls on_end, once.
-  void end();
+  /// Ends the conversation for a reason that the client is told.
+  void fail(Ending ending, const std::string& line);
   /// On streaming threads.
   void speak(GstBuffer* audio);
   void say(GstBuffer* text);
@@ -65,7 +59,6 @@ class ChatSession {
   void handle(GstMessage* message);
 
   SoupWebsocketConnection* connection_;
-  std::function<void()> on_end_;
   std::vector<gulong> signals_;
   Pipeline pipeline_;
   std::unique_ptr<FrameSource> source_;
@@ -75,7 +68,7 @@ class ChatSession {
   guint bus_watch_ = 0;
   guint ping_ = 0;
 
-  std::mutex mutex_;  // For what follows.
+  mutable std::mutex mutex_;  // For what follows.
   OggOpusWriter writer_;
   std::vector<Text> texts_;                    ///< Of frames whose audio is still to come.
   GstClockTime spoken_ = GST_CLOCK_TIME_NONE;  ///< The last frame's.

@@ -21,6 +21,8 @@ class FrameSource {
   /// The next samples. The first frame is lost: the model would not hear it, as in the reference's server
   /// (moshi/server.py, skip_frames).
   void add(const std::vector<float>& pcm);
+  /// Frames that the model was given.
+  [[nodiscard]] uint64_t pushed() const;
   /// Frames that were lost because too many waited, the oldest first.
   [[nodiscard]] uint64_t dropped() const;
 

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
-#include "serve/frame_source.h"
+#include "serve/chat/frame_source.h"
 
 #include <utility>
 
@@ -32,6 +32,11 @@ void FrameSource::add(const std::vector<float>& pcm) {
   part_.erase(part_.begin(), begin);
   for (; frames_.size() > most_waiting_; ++dropped_) frames_.pop_front();
   if (wanted_) push_next();
+}
+
+uint64_t FrameSource::pushed() const {
+  const std::lock_guard lock(mutex_);
+  return pushed_;
 }
 
 uint64_t FrameSource::dropped() const {

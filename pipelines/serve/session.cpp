@@ -1,0 +1,51 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "serve/session.h"
+
+#include <iomanip>
+#include <random>
+#include <sstream>
+#include <utility>
+
+namespace serve {
+namespace {
+
+std::string random_id() {
+  std::random_device entropy;
+  std::ostringstream id;
+  id << std::hex << std::setfill('0');
+  for (int word = 0; word < 4; ++word) id << std::setw(8) << (entropy() & 0xffffffffU);
+  return id.str();
+}
+
+}  // namespace
+
+const char* name_of(Ending ending) {
+  switch (ending) {
+    case Ending::Client:
+      return "client";
+    case Ending::Stopping:
+      return "stopping";
+    case Ending::Steps:
+      return "steps";
+    case Ending::NotReading:
+      return "not_reading";
+    case Ending::BadInput:
+      return "bad_input";
+    case Ending::Failed:
+      return "failed";
+  }
+  return "";
+}
+
+Session::Session(const char* transport, std::string remote)
+    : id_(random_id()), transport_(transport), remote_(std::move(remote)) {}
+
+void Session::ends_because(Ending ending) {
+  if (ending_ == Ending::Client) ending_ = ending;
+}
+
+void Session::end() {
+  if (const auto on_end = std::exchange(on_end_, nullptr)) on_end();
+}
+
+}  // namespace serve
