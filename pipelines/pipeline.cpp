@@ -247,9 +247,11 @@ void find_own_plugin() {
   }
   std::error_code ignored;
   const auto tool = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  const auto plugins = tool.parent_path().parent_path() / "plugins";
-  if (!std::filesystem::is_directory(plugins, ignored)) return;
-  gst_registry_scan_path(gst_registry_get(), plugins.c_str());
+  for (const char* place : {"../plugins", PLUGINS_FROM_TOOL}) {
+    const auto plugins = tool.parent_path() / place;
+    if (std::filesystem::is_directory(plugins, ignored))
+      gst_registry_scan_path(gst_registry_get(), plugins.c_str());
+  }
 }
 
 GstHandle<GstPad> static_pad(GstElement* element, const char* name) {

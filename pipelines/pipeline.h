@@ -105,7 +105,7 @@ class Pipeline {
 void set_property(GstElement* element, const char* name, const std::string& value);
 
 /// Makes the project's elements known where GStreamer does not: the plugin lies beside the tool in a
-/// build directory.
+/// build directory, and under the same prefix where both are installed.
 void find_own_plugin();
 
 /// The element's static pad.

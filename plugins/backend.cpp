@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "backend.h"
 
+#include <moshi/gst_context.h>
+
 #include <algorithm>
 
 #include "object_lock.h"
@@ -160,7 +162,7 @@ GstStructure* Backend::stats() const {
 }
 
 void Backend::set_context(GstContext* context) {
-  if (context == nullptr || !gst_context_has_context_type(context, context_type)) return;
+  if (context == nullptr || !gst_context_has_context_type(context, moshi::gst_context_type)) return;
   const GstStructure* structure = gst_context_get_structure(context);
   moshi::ContextOptions options;
   options.model = field(structure, "model");
@@ -176,7 +178,7 @@ void Backend::set_context(GstContext* context) {
 
 moshi::ContextOptions Backend::options() const {
   const ObjectLock lock(element_);
-  if (!model_set_ && !injected_.model.empty()) return injected_;
+  if (!model_set_ && injected_) return *injected_;
   moshi::ContextOptions options;
   options.model = model_;
   options.device = device_;
@@ -190,10 +192,11 @@ void Backend::open(const char* what, Load load) {
   bool ask = false;
   {
     const ObjectLock lock(element_);
-    ask = !model_set_ && injected_.model.empty();
+    ask = !model_set_ && !injected_;
   }
   if (ask)
-    gst_element_post_message(element_, gst_message_new_need_context(GST_OBJECT(element_), context_type));
+    gst_element_post_message(element_,
+                             gst_message_new_need_context(GST_OBJECT(element_), moshi::gst_context_type));
 
   auto context = moshi::ExecutionContext::acquire(options());
   {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "budget.h"
@@ -17,11 +18,6 @@
 #include "loader.h"
 
 namespace gstmoshi {
-
-/// Type of the GstContext with which an application names the model for all elements that have no
-/// `model` property set. Fields, all optional: model, device, context-id (strings), threads (int), graphs
-/// (boolean).
-inline constexpr const char* context_type = "gst.moshi.context";
 
 /// Ids of the common properties; an element's own begin at `PROP_OWN`.
 enum : guint {
@@ -117,7 +113,7 @@ class Backend {
   std::string context_id_;
   int threads_ = 1;
   bool graphs_ = true;
-  moshi::ContextOptions injected_;
+  std::optional<moshi::ContextOptions> injected_;  // The application's, for elements without a model.
   Budget budget_;
 
   std::shared_ptr<moshi::ExecutionContext> context_;  // Changed under the object lock.

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "checkpoint/model_files.h"
 
+#include <dlfcn.h>
+
 #include <cstdlib>
 
 #include "checkpoint/hf_cache.h"
@@ -13,10 +15,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The embedded model: installed with the library, else in the source.
+fs::path embedded_directory() {
+  Dl_info library{};
+  if (dladdr(reinterpret_cast<const void*>(&embedded_directory), &library) != 0) {
+    fs::path installed = fs::path(library.dli_fname).parent_path() / MOSHI_MODEL_FROM_LIBRARY;
+    if (directory_exists(installed)) return installed;
+  }
+  return MOSHI_SOURCE_MODEL;
+}
+
 /// The directory of the model that is used when none is named.
 fs::path default_directory() {
   const char* variable = std::getenv("GST_MOSHI_MODEL_DIR");
-  fs::path directory = variable != nullptr && *variable != '\0' ? variable : MOSHI_DEFAULT_MODEL_DIR;
+  fs::path directory = variable != nullptr && *variable != '\0' ? variable : embedded_directory();
   if (!directory_exists(directory))
     throw Error(ErrorCode::NotFound, "no model given, and the default one is not in " +
                                          printable_path(directory) +

@@ -17,7 +17,7 @@ CUDA = r"cuda|cublas|cudnn|nccl"
 GSTREAMER = r"gst/"
 # A file's place, and what it must not include.
 WALLS = (
-    (r"(plugins|pipelines)/.*", f"{TORCH}|{CUDA}"),
+    (r"(plugins|pipelines|examples)/.*", f"{TORCH}|{CUDA}"),
     (r"lib/.*", GSTREAMER),
     (r"lib/.*\.cuh?", TORCH),
     (r"lib/(checkpoint|text)/.*", f"{TORCH}|{CUDA}"),

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // Which context an element works in, and how an application chooses it.
+#include <moshi/gst_context.h>
+
 #include "rig.h"
 
 namespace {
@@ -14,12 +16,10 @@ class Contexts : public PluginTest {
     return element;
   }
   static void model(GstElement* element) { g_object_set(element, "model", "m", nullptr); }
-  static GstContext* named_model() {
-    GstContext* context = gst_context_new("gst.moshi.context", FALSE);
-    gst_structure_set(gst_context_writable_structure(context), "model", G_TYPE_STRING, "injected", "device",
-                      G_TYPE_STRING, "cuda:1", "context-id", G_TYPE_STRING, "c", "threads", G_TYPE_INT, 2,
-                      "graphs", G_TYPE_BOOLEAN, FALSE, nullptr);
-    return context;
+  static void inject(GstElement* element, const moshi::ContextOptions& options) {
+    GstContext* context = moshi::new_gst_context(options);
+    gst_element_set_context(element, context);
+    gst_context_unref(context);
   }
   void TearDown() override {
     for (const auto& element : elements_) gst_element_set_state(element.get(), GST_STATE_NULL);
@@ -63,9 +63,8 @@ TEST_F(Contexts, PropertiesReachTheLibrary) {
 TEST_F(Contexts, AnApplicationNamesTheModelForAll) {
   GstElement* pipeline = gst_parse_launch("audiotestsrc ! mimienc ! moshilm ! mimidec ! fakesink", nullptr);
   elements_.emplace_back(GST_ELEMENT(gst_object_ref_sink(pipeline)));
-  GstContext* context = named_model();
-  gst_element_set_context(pipeline, context);
-  gst_context_unref(context);
+  inject(pipeline,
+         {.model = "injected", .device = "cuda:1", .context_id = "c", .threads = 2, .graphs = false});
   EXPECT_EQ(gst_element_set_state(pipeline, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
   EXPECT_EQ(fake::log().contexts, 1);
   const moshi::ContextOptions options = fake::log().options;
@@ -74,6 +73,12 @@ TEST_F(Contexts, AnApplicationNamesTheModelForAll) {
   EXPECT_EQ(options.device, "cuda:1");
   EXPECT_EQ(options.context_id, "c");
   EXPECT_EQ(options.threads, 2);
+}
+
+TEST_F(Contexts, AnApplicationMayNameTheEmbeddedModel) {
+  elements_.push_back(ready("mimienc", [](GstElement* element) { inject(element, {.context_id = "c"}); }));
+  EXPECT_EQ(fake::log().options.model, "");
+  EXPECT_EQ(fake::log().options.context_id, "c");
 }
 
 TEST_F(Contexts, AnApplicationIsAskedOnlyWhereNoModelIsSet) {
@@ -95,9 +100,7 @@ TEST_F(Contexts, AnApplicationIsAskedOnlyWhereNoModelIsSet) {
 
 TEST_F(Contexts, ThePropertyWins) {
   elements_.push_back(ready("mimienc", [](GstElement* element) {
-    GstContext* context = named_model();
-    gst_element_set_context(element, context);
-    gst_context_unref(context);
+    inject(element, {.model = "injected"});
     model(element);
   }));
   EXPECT_EQ(fake::log().options.model, "m");
