@@ -1,0 +1,25 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Stands for a browser or a telephone: asks what a file says, and writes what it hears to another.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "peer.h"
+
+class Caller {
+ public:
+  /// `on_end` is called on a thread of the pipeline when the question has been played to its end.
+  Caller(const std::string& question, const std::string& heard, std::function<void()> on_end,
+         Peer::OnFailure on_failure);
+
+  std::string offer() { return peer_.offer(); }
+  void accept(const std::string& answer) { peer_.accept(answer); }
+  /// Ends the call, and completes the file.
+  void hang_up();
+
+ private:
+  std::function<void()> on_end_;
+  Peer peer_;
+};
