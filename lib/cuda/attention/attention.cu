@@ -221,7 +221,7 @@ __global__ void __launch_bounds__(kThreads, resident(S)) attention_kernel(Call c
         inverse = largest > 0 ? 127.0F / largest : 0.0F;
         const float scale = largest / 127.0F;
         if (lane == 0) shared.scales[part] = scale;
-        if (lane == 0 && writes) *kept.scale(newest) = scale;
+        if (lane == 0 && writes) kept.put_scale(newest, scale, newest == visible - 1);
       }
 #pragma unroll
       for (int i = 0; i < kOfLane; ++i) {

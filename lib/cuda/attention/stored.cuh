@@ -87,6 +87,14 @@ struct Kept {
     constexpr int64_t behind = static_cast<int64_t>(kPagePositions) * HeadDim * sizeof(T);
     return reinterpret_cast<float*>(first + behind) + i % kPagePositions;
   }
+  /// Scales are read in fours: entry i's clears those behind it, where it is the `last` that is there.
+  __device__ void put_scale(int i, float value, bool last) const {
+    if (last && i % 4 == 0) {
+      *reinterpret_cast<float4*>(scale(i)) = make_float4(value, 0, 0, 0);
+    } else {
+      *scale(i) = value;
+    }
+  }
 };
 
 /// The pages of a column's conversation, as one head of one layer sees them.
@@ -132,9 +140,9 @@ struct Stage {
     }
     if constexpr (kScaled) {
       if (lane < kEntries / 4) {
-        // The newest one's may be anything, unless it is in the way of others.
+        // The newest one's may be anything; what lies behind it in its four is zero.
         const int there = visible - (newest == visible - 1 ? 1 : 0) - (first + lane * 4);
-        start_copy(&scales[lane * 4], kept.scale(first) + lane * 4, 4 * min(max(there, 0), 4));
+        start_copy(&scales[lane * 4], kept.scale(first) + lane * 4, there > 0 ? 16 : 0);
       }
     }
   }

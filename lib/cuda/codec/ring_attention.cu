@@ -34,11 +34,13 @@ constexpr int kBatch = 16;
 struct Entries {
   int newest;  // Position.
   int context;
+  int fresh;  // The newest ones, which are not in memory yet.
   __device__ int filled() const { return min(newest + 1, context); }
   __device__ int age(int entry) const {
     const int age = newest % context - entry;
     return age < 0 ? age + context : age;
   }
+  __device__ bool in_memory(int entry) const { return entry < filled() && age(entry) >= fresh; }
 };
 
 /// Keys: a thread an entry. Those of the past are on their way before the kernel before has ended.
@@ -47,7 +49,7 @@ struct Keys {
   __device__ void load(const float* keys, const Entries& entries, int entry, int first, int pieces_a_head) {
 #pragma unroll
     for (int i = 0; i < kBatch; ++i) {
-      if (entry < entries.filled() && first + i < pieces_a_head) {
+      if (entries.in_memory(entry) && first + i < pieces_a_head) {
         pieces[i] = load_past(keys + ((first + i) * entries.context + entry) * 4);
       }
     }
@@ -78,7 +80,7 @@ struct Values {
 #pragma unroll
     for (int i = 0; i < kBatch; ++i) {
       const int entry = first + i * groups;
-      if (entry < entries.filled()) pieces[i] = load_past(values + entry * head_dim + d);
+      if (entries.in_memory(entry)) pieces[i] = load_past(values + entry * head_dim + d);
     }
   }
 };
@@ -109,7 +111,7 @@ __global__ void __launch_bounds__(kThreads, Many ? 2 : 1)
   const int before = streams.frames[stream] * Steps;  // Positions before these.
   float* keys = memory + ring.keys + head * context * head_dim;
   float* values = memory + ring.values + head * context * head_dim;
-  const Entries entries{before + Steps - 1, context};
+  const Entries entries{before + Steps - 1, context, Steps};
   const int groups = kThreads / pieces_a_head;
   const int group = threadIdx.x / pieces_a_head;
   const int d = threadIdx.x % pieces_a_head * 4;
