@@ -11,6 +11,7 @@
 #include "conversation.h"
 #include "options.h"
 #include "report.h"
+#include "serve/http/static_files.h"
 #include "serve/server.h"
 
 namespace {
@@ -33,14 +34,14 @@ int places_of(const ServeOptions& options, const moshi::ExecutionContext& contex
   return options.max_sessions > 0 ? options.max_sessions : std::max(1, figures.callers);
 }
 
-void run(ServeOptions options) {
+void run(const ServeOptions& options) {
   const auto context = acquire_context(options);
   if (context->lm().dep_q == 0) {
     throw Failure(Status::Usage,
                   "expected a model that speaks, found one that writes text only: " + context->model());
   }
-  if (options.statics == "none") options.statics.clear();
-  if (!options.statics.empty() && !std::filesystem::is_directory(options.statics)) {
+  if (!options.statics.empty() && options.statics != serve::kNoFiles &&
+      !std::filesystem::is_directory(options.statics)) {
     throw Failure(Status::BadFile, "--static " + options.statics + ": expected a directory, found none");
   }
   Progress progress(options.quiet);
@@ -61,7 +62,9 @@ void add_serve(CLI::App& app) {
   command->add_option("--port", options->port, "Port to listen on")
       ->check(CLI::Range(1, 65535))
       ->capture_default_str();
-  command->add_option("--static", options->statics, "Directory of a web client's files, or none")
+  command
+      ->add_option("--static", options->statics,
+                   "Directory of files to serve in place of the page that is built in, or none")
       ->type_name("DIR");
   command->add_option("--ssl", options->ssl, "Directory of cert.pem and key.pem: https instead of http")
       ->type_name("DIR");
@@ -78,6 +81,6 @@ void add_serve(CLI::App& app) {
   command->add_flag("--allow-slow", options->allow_slow,
                     "Serve even where a frame takes longer than it lasts");
   add_common_options(*command, *options);
-  command->footer("Example:\n  gst-moshi serve --model kyutai/moshiko-pytorch-bf16 --static dist");
+  command->footer("Example:\n  gst-moshi serve --model kyutai/moshiko-pytorch-bf16");
   command->callback([options] { run(*options); });
 }

@@ -20,7 +20,7 @@ namespace serve {
 struct ServerOptions : CommonOptions {
   std::string host = "localhost";
   int port = 8998;
-  std::string statics;   ///< Directory of files to serve, empty: none.
+  std::string statics;   ///< Directory of files to serve, empty: the page that is built in; or kNoFiles.
   std::string ssl;       ///< Directory of cert.pem and key.pem, empty: plain HTTP.
   int max_sessions = 0;  ///< 0: what the device was found to hold.
   int drain_seconds = 30;

@@ -23,12 +23,16 @@ class Server:
         self.chat = f"ws{secure}://localhost:{port}/api/chat"
 
 
-@contextlib.contextmanager
-def serving(*options):
-    """A server that is ready; SIGTERM ends it, and it must end well."""
+def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(*options, port=None):
+    """A server that is ready; SIGTERM ends it, and it must end well."""
+    port = port or free_port()
     command = [os.environ["GST_MOSHI_TOOL"], "serve", "--port", str(port), *map(str, options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         line = process.stderr.readline()

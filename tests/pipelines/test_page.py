@@ -1,0 +1,299 @@
+# Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+"""The server's page in a real browser. MOSHI_PAGE_ROUNDS=20 opens and closes as many conversations, where a few are enough
+otherwise."""
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import aiohttp
+import numpy as np
+import pytest
+
+import tool
+from browser import browsing
+from chat import free_port, serving
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGE = ROOT / "pipelines" / "serve" / "page"
+QUESTION = ROOT / "examples" / "question.wav"
+ROUNDS = int(os.environ.get("MOSHI_PAGE_ROUNDS", "5"))
+GREEDY = "/?text_temperature=0&audio_temperature=0"
+TRANSPORTS = ["websocket"]
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture():
+    with serving("--max-sessions", 2) as server:
+        yield server
+
+
+@pytest.fixture(name="page")
+def page_fixture(tmp_path):
+    with browsing(QUESTION, tmp_path) as page:
+        yield page
+
+
+def places_taken(server):
+    return json.load(urllib.request.urlopen(server.http + "/api/status"))["slots_used"]
+
+
+def wait_until_free(server, seconds=5):
+    """Gives the seconds it took."""
+    began = time.monotonic()
+    while places_taken(server) > 0:
+        assert time.monotonic() - began < seconds, "a place was not given back"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+# ------------------------------------------------------------------------------------------------ what is served
+
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing_else(server):
+    answer = urllib.request.urlopen(server.http + "/")
+    page = answer.read().decode()
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=|https?://", page)
+    for name in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert urllib.request.urlopen(f"{server.http}/{name}").headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_all_its_files_are_built_in(server):
+    types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+    files = [file for file in PAGE.rglob("*") if file.suffix in types]
+    assert len(files) > 10
+    for file in files:
+        answer = urllib.request.urlopen(f"{server.http}/{file.relative_to(PAGE)}")
+        assert answer.headers["Content-Type"].startswith(types[file.suffix])
+        assert answer.read() == file.read_bytes()
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(server.http + "/page.gresource.xml")
+    assert refusal.value.code == 404
+
+
+def test_no_page_where_none_is_wanted():
+    with serving("--static", "none") as server, pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(server.http + "/")
+    assert refusal.value.code == 404
+
+
+# ------------------------------------------------------------------------------------------------ a conversation
+
+def spectrogram(samples):
+    """Bands of a mel-like scale, in dB, every 20 ms at 24 kHz."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 960)[::480] * np.hanning(960)
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    edges = np.unique(np.geomspace(4, power.shape[1], 25).astype(int))
+    return 10 * np.log10(np.add.reduceat(power, edges[:-1], axis=1) + 1e-4)
+
+
+def likeness(sound, words):
+    """How much the likest part of `sound` is like `words`, from -1 to 1."""
+    sound, words = spectrogram(sound), spectrogram(words)
+    words = (words - words.mean()) / words.std()
+    parts = np.lib.stride_tricks.sliding_window_view(sound, len(words), axis=0).swapaxes(1, 2)[:, None][:, 0]
+    deviations = parts.std(axis=(1, 2))
+    means = parts.mean(axis=(1, 2))
+    products = np.einsum("pfb,fb->p", parts - means[:, None, None], words) / words.size
+    return (products / np.maximum(deviations, 3)).max()  # Silence is like nothing.
+
+
+def replies(tmp_path):
+    """What the model says to the question, as sound: {"paris": ..., "twelve": ...}."""
+    tool.succeed("talk", QUESTION, tmp_path / "reply.wav", "--greedy", "--quiet", "--transcript", tmp_path / "reply.jsonl")
+    _, [samples] = tool.read_wav(tmp_path / "reply.wav")
+    said = [json.loads(line) for line in (tmp_path / "reply.jsonl").read_text().splitlines()]
+    at = {word["text"]: int(24000 * word["start"]) for word in said}
+    return {word: samples[at[word]:at[word] + 16000] / 32768 for word in ("paris", "twelve")}
+
+
+def record(page):
+    page.click("record")
+    page.driver.find_element("css selector", "#consent .strong").click()
+    page.wait(lambda: "Recording" in page.text("notices"))
+
+
+def recorded(page, tmp_path):
+    """The recording's channels at 24 kHz: what was said, what was heard."""
+    link = page.wait(lambda: page.driver.find_elements("css selector", "[data-name=recorded] a"))[0]
+    link.click()
+    [file] = page.wait(lambda: list(tmp_path.glob("moshi-*.webm")))
+    subprocess.run(["gst-launch-1.0", "-q", "filesrc", f"location={file}", "!", "matroskademux", "!", "opusdec", "!",
+                    "audioconvert", "!", "audioresample", "!", "audio/x-raw,format=S16LE,rate=24000", "!", "wavenc", "!",
+                    "filesink", f"location={tmp_path}/recorded.wav"], check=True)
+    return tool.read_wav(tmp_path / "recorded.wav")[1] / 32768
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_it_asks_and_is_answered(server, page, transport, tmp_path):
+    page.open(server.http + GREEDY)
+    page.choose("transport", transport)
+    page.wait(lambda: page.text("status-text") == "Ready")
+    page.talk()
+    assert places_taken(server) == 1
+    record(page)
+    page.wait(lambda: "paris" in page.text("transcript") and "twelve" in page.text("transcript"), 60)
+    assert re.search(r"^0:\d\d$", page.text("transcript"), re.MULTILINE)
+    assert re.fullmatch(r"\d+ ms", page.text("mouthToEar"))
+    assert re.fullmatch(r"\d+ ms", page.text("roundTrip"))
+    page.click("echoCancellation")
+    page.wait(lambda: "echo cancellation off" in page.text("in-use"))
+    time.sleep(1)
+    page.click("talk")
+    assert page.wait(lambda: page.state() == "idle")
+    wait_until_free(server)
+
+    said, heard = recorded(page, tmp_path)
+    question = tool.read_wav(QUESTION)[1][0] / 32768
+    words = replies(tmp_path)
+    for sound in words.values():
+        assert likeness(heard, sound) > 0.9 > 0.75 > likeness(said, sound)
+    assert likeness(said, question[12000:36000]) > 0.75 > likeness(heard, question[12000:36000])
+    assert page.complaints() == []
+
+
+def test_muted_it_is_not_asked(server, page):
+    page.open(server.http + GREEDY)
+    page.talk()
+    page.click("mute")
+    assert page.element("mute").get_attribute("aria-pressed") == "true"
+    time.sleep(0.5)  # What was said before has left the meter.
+    levels = []
+    for _ in range(20):
+        levels.append(int(page.element("your-level").get_attribute("aria-valuenow")))
+        time.sleep(0.1)
+    assert max(levels) == 0
+    page.click("mute")
+    page.wait(lambda: int(page.element("your-level").get_attribute("aria-valuenow")) > 20)
+    assert page.complaints() == []
+
+
+# ------------------------------------------------------------------------------------------------ places
+
+def test_a_full_server_is_shown_as_full_and_tried_again(server, page):
+    @contextlib.asynccontextmanager
+    async def both_places():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(server.chat), session.ws_connect(server.chat):
+                yield
+
+    async def talk():
+        async with both_places():
+            page.open(server.http)
+            page.wait(lambda: page.text("status-text") == "Full")
+            page.click("talk")
+            page.wait(lambda: page.state() == "waiting")
+            assert page.text("notices").startswith("The server is full: all 2 places are taken. Trying again in")
+
+    asyncio.run(talk())
+    page.wait(lambda: page.state() == "talking")
+    assert page.text("notices") == ""
+    page.click("talk")
+    wait_until_free(server)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_page_that_is_left_gives_its_place_back(server, page, transport):
+    page.open(server.http)
+    page.choose("transport", transport)
+    page.talk()
+    page.open("about:blank")
+    wait_until_free(server)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_browser_that_is_killed_gives_its_place_back(server, page, transport):
+    page.open(server.http)
+    page.choose("transport", transport)
+    page.talk()
+    page.kill()
+    wait_until_free(server, 12)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_conversations_that_come_and_go_leave_nothing(server, page, transport):
+    def footprint():
+        process = pathlib.Path(f"/proc/{server.process.pid}")
+        memory = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
+        return {"threads": len(list((process / "task").iterdir())), "descriptors": len(list((process / "fd").iterdir())),
+                "memory": int(memory[1]) // 1024}
+
+    def come_and_go():
+        page.talk()
+        time.sleep(0.3)
+        page.click("talk")
+        wait_until_free(server)
+
+    page.open(server.http)
+    page.choose("transport", transport)
+    for _ in range(2):  # What is made once is made.
+        come_and_go()
+    before = footprint()
+    for _ in range(ROUNDS):
+        come_and_go()
+    time.sleep(0.5)
+    after = footprint()
+    print(before, after)
+    assert after["threads"] <= before["threads"] + 2
+    assert after["descriptors"] <= before["descriptors"] + 4
+    assert after["memory"] <= before["memory"] + 30
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_server_that_comes_back_is_talked_to_again(page, transport):
+    port = free_port()
+    with serving("--drain-seconds", 0, port=port) as server:
+        page.open(server.http + GREEDY)
+        page.choose("transport", transport)
+        page.talk()
+        page.wait(lambda: "paris" in page.text("transcript"), 60)
+    page.wait(lambda: page.state() == "waiting")
+    assert "Trying again in" in page.text("notices")
+    with serving(port=port) as server:
+        page.wait(lambda: page.state() == "talking", 60)
+        assert "Moshi remembers nothing of the one before" in page.text("transcript")
+        page.click("talk")
+        wait_until_free(server)
+
+
+# ------------------------------------------------------------------------------------------------ the page itself
+
+def test_every_control_has_a_name_and_is_reached_by_the_keyboard(server, page):
+    page.open(server.http)
+    page.wait(lambda: page.text("status-text") == "Ready")
+    controls = page.driver.find_elements("css selector", "button, select, input, a, [role=meter], [role=log], [tabindex]")
+    shown = [control for control in controls if control.is_displayed()]
+    assert len(shown) > 10
+    assert [control.get_attribute("id") for control in shown if not control.accessible_name] == []
+    reached = []
+    for _ in range(12):
+        page.driver.switch_to.active_element.send_keys("\ue004")  # Tab.
+        reached.append(page.driver.switch_to.active_element.get_attribute("id"))
+    assert {"talk", "device", "speaker", "echoCancellation", "noiseSuppression", "autoGainControl", "transport"} <= set(reached)
+
+
+def test_it_fits_a_phone(server, page):
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                {"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": True})
+    page.open(server.http)
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 320
+    page.click("open-panel")
+    page.wait(lambda: page.element("close-panel").is_displayed())
+    page.driver.switch_to.active_element.send_keys("\ue00c")  # Escape.
+    page.wait(lambda: not page.element("close-panel").is_displayed())
+    assert page.element("talk").is_displayed()
+
+
+def test_where_the_browser_gives_no_microphone_it_says_why(server, page):
+    page.open(f"http://elsewhere.test:{server.port}/")
+    assert "microphone on localhost and over https alone" in page.text("notices")
+    assert not page.element("talk").is_enabled()
