@@ -2,6 +2,13 @@
 #include "serve/admission.h"
 
 namespace serve {
+namespace {
+
+constexpr unsigned kUnavailable = 503;
+/// Seconds after which it is worth asking again.
+constexpr int kRetryAfter = 5;
+
+}  // namespace
 
 Admission::Place Admission::take() {
   if (draining_ || used_ >= places_) return nullptr;
@@ -9,9 +16,16 @@ Admission::Place Admission::take() {
   return Place(this);
 }
 
-std::string Admission::why_refused() const {
-  if (draining_) return "this server is about to stop: try another";
-  return "all " + std::to_string(places_) + " conversations are taken: try again later";
+Refusal Admission::refusal() const {
+  if (draining_)
+    return {Reason::Draining, kUnavailable, "this server is about to stop: try another", kRetryAfter};
+  return {Reason::Full, kUnavailable,
+          "all " + std::to_string(places_) + " conversations are taken: try again later", kRetryAfter};
+}
+
+void Admission::give_back() {
+  --used_;
+  if (on_free_) on_free_();
 }
 
 }  // namespace serve

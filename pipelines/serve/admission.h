@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
-#include <string>
+
+#include "serve/http/refusal.h"
 
 namespace serve {
 
@@ -14,7 +16,7 @@ class Admission {
  public:
   /// Gives the place back.
   struct GiveBack {
-    void operator()(Admission* admission) const { --admission->used_; }
+    void operator()(Admission* admission) const { admission->give_back(); }
   };
   /// A place, as long as it is kept. The Admission outlives it.
   using Place = std::unique_ptr<Admission, GiveBack>;
@@ -24,19 +26,24 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  /// A place, or null; why_refused() says why then.
+  /// A place, or null; refusal() says why then.
   Place take();
-  /// One line for the client that got none.
-  [[nodiscard]] std::string why_refused() const;
+  /// For the client that got none.
+  [[nodiscard]] Refusal refusal() const;
   /// No place is given from now on.
   void drain() { draining_ = true; }
+  /// Calls `on_free` whenever a place is given back.
+  void call_when_free(std::function<void()> on_free) { on_free_ = std::move(on_free); }
 
   [[nodiscard]] size_t places() const { return places_; }
   [[nodiscard]] size_t used() const { return used_; }
   [[nodiscard]] bool draining() const { return draining_; }
 
  private:
+  void give_back();
+
   size_t places_;
+  std::function<void()> on_free_;
   size_t used_ = 0;
   bool draining_ = false;
 };

@@ -75,6 +75,32 @@ void add_serve(CLI::App& app) {
                    "Conversations at a time (0: what the device was found to hold)")
       ->check(CLI::NonNegativeNumber);
   command
+      ->add_option("--queue-seconds", options->queue_seconds,
+                   "How long a client of /api/chat waits for a place (0: it is told to come later)")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  command->add_option("--session-seconds", options->limits.seconds, "Most seconds of a conversation (0: any)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--idle-seconds", options->limits.idle_seconds,
+                   "Ends a conversation whose client has sent no speech for so long (0: never)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--keys", options->access.keys,
+                   "File of keys, one a line, one of which each client must have")
+      ->type_name("FILE");
+  command
+      ->add_option("--origin", options->access.origins,
+                   "Where pages may be from that call this server, or *; may be repeated")
+      ->type_name("ORIGIN");
+  command
+      ->add_option("--rate", options->access.rate,
+                   "Most conversations a minute for a key, or an address where there are no keys (0: any)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
       ->add_option("--drain-seconds", options->drain_seconds, "Time for conversations to end after SIGTERM")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

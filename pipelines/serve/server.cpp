@@ -2,15 +2,14 @@
 #include "serve/server.h"
 
 #include <glib-unix.h>
-#include <sys/socket.h>
 
-#include <algorithm>
 #include <csignal>
 
-#include "pipeline.h"
 #include "report.h"
 #include "serve/chat/routes.h"
 #include "serve/http/answer.h"
+#include "serve/http/limits.h"
+#include "serve/http/listen.h"
 #include "serve/http/static_files.h"
 
 namespace serve {
@@ -18,91 +17,40 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// Seconds after which it is worth asking again.
-constexpr const char* kRetryAfter = "5";
-/// Bytes the kernel keeps for a client: some seconds of speech. What it does not take is counted as unsent.
-constexpr gint kSendBuffer = 16 * 1024;
 /// A closing handshake takes no longer.
 constexpr guint kGoodbyeSeconds = 2;
-
-GTlsCertificate* certificate_of(const std::string& directory) {
-  GError* raw_error = nullptr;
-  GTlsCertificate* certificate = g_tls_certificate_new_from_files(
-      (directory + "/cert.pem").c_str(), (directory + "/key.pem").c_str(), &raw_error);
-  const GstHandle<GError> error(raw_error);
-  if (certificate == nullptr) {
-    throw Failure(Status::BadFile,
-                  "--ssl " + directory + ": expected cert.pem and key.pem, found: " + error->message);
-  }
-  return certificate;
-}
-
-/// The addresses of a host's name.
-GList* addresses_of(const std::string& host) {
-  GResolver* resolver = g_resolver_get_default();
-  GError* raw_error = nullptr;
-  GList* addresses = g_resolver_lookup_by_name(resolver, host.c_str(), nullptr, &raw_error);
-  g_object_unref(resolver);
-  const GstHandle<GError> error(raw_error);
-  if (error)
-    throw Failure(Status::Usage,
-                  "--host " + host + ": expected an address of this machine, found: " + error->message);
-  return addresses;
-}
 
 }  // namespace
 
 Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionContext> context, int places)
     : options_(options),
       context_(std::move(context)),
+      access_(options.access),
       admission_(static_cast<size_t>(places)),
+      waiting_room_(admission_, options.queue_seconds),
       server_(soup_server_new("server-header", "gst-moshi", nullptr)),
-      loop_(g_main_loop_new(nullptr, FALSE)) {
+      loop_(g_main_loop_new(nullptr, FALSE)),
+      sessions_(options.limits, [this](const Session&, double) { ended(); }) {
   add_routes();
 }
 
 Server::~Server() {
-  sessions_.clear();
   soup_server_disconnect(server_);
   g_object_unref(server_);
   g_main_loop_unref(loop_);
 }
 
-void Server::listen() {
-  GTlsCertificate* certificate = options_.ssl.empty() ? nullptr : certificate_of(options_.ssl);
-  if (certificate != nullptr) {
-    soup_server_set_tls_certificate(server_, certificate);
-    g_object_unref(certificate);
-  }
-  const auto flags =
-      certificate != nullptr ? SOUP_SERVER_LISTEN_HTTPS : static_cast<SoupServerListenOptions>(0);
-  GList* addresses = addresses_of(options_.host);
-  GstHandle<GError> error;
-  bool listening = false;
-  for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
-    GSocketAddress* address =
-        g_inet_socket_address_new(G_INET_ADDRESS(entry->data), static_cast<guint16>(options_.port));
-    GError* raw_error = nullptr;
-    // A host may have an address of IPv6 that is not up.
-    listening |= soup_server_listen(server_, address, flags, &raw_error) != FALSE;
-    if (raw_error != nullptr) error.reset(raw_error);
-    g_object_unref(address);
-  }
-  g_resolver_free_addresses(addresses);
-  GSList* sockets = soup_server_get_listeners(server_);
-  for (GSList* entry = sockets; entry != nullptr; entry = entry->next) {
-    g_socket_set_option(G_SOCKET(entry->data), SOL_SOCKET, SO_SNDBUF, kSendBuffer, nullptr);
-  }
-  g_slist_free(sockets);
-  if (!listening) {
-    throw Failure(Status::Other, "expected port " + std::to_string(options_.port) + " of " + options_.host +
-                                     " to be free, found: " + (error ? error->message : "no address") +
-                                     "; choose another with --port");
-  }
-}
-
 void Server::add_routes() {
   soup_server_remove_websocket_extension(server_, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);  // Opus is dense.
+  limit_requests(server_);
+  g_signal_connect(
+      server_, "request-started", G_CALLBACK(+[](SoupServer*, SoupServerMessage* message, gpointer self) {
+        g_signal_connect(message, "got-headers", G_CALLBACK(+[](SoupServerMessage* request, gpointer server) {
+                           static_cast<Server*>(server)->access_.share(request);
+                         }),
+                         self);
+      }),
+      this);
   add_chat_routes(*this);
   const auto add = [this](const char* path, SoupServerCallback handler) {
     soup_server_add_handler(server_, path, handler, this, nullptr);
@@ -131,49 +79,57 @@ void Server::answer_status(SoupServerMessage* message) const {
   answer(message, SOUP_STATUS_OK, "application/json", status.dump() + "\n");
 }
 
+bool Server::permit(SoupServerMessage* message) {
+  const std::optional<Refusal> refusal = access_.refusal_of(message);
+  if (refusal) refuse(message, *refusal);
+  return !refusal;
+}
+
 Admission::Place Server::admit(SoupServerMessage* message) {
-  Admission::Place place = admission_.take();
-  if (place == nullptr) {
-    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Retry-After",
-                                 kRetryAfter);
-    answer_line(message, SOUP_STATUS_SERVICE_UNAVAILABLE, admission_.why_refused());
-  }
+  if (!permit(message)) return nullptr;
+  Admission::Place place = waiting_room_.empty() ? admission_.take() : nullptr;
+  if (place == nullptr) refuse(message, admission_.refusal());
   return place;
 }
 
-void Server::keep(std::unique_ptr<Session> session, Admission::Place place) {
-  session->call_at_end([this, ended = session.get()] { remove(ended); });
-  sessions_.push_back({std::move(place), std::move(session)});
+void Server::admit_in_turn(SoupServerMessage* message, std::function<void(Admission::Place place)> then) {
+  if (!permit(message)) return;
+  if (Admission::Place place = waiting_room_.empty() ? admission_.take() : nullptr) {
+    then(std::move(place));
+  } else if (!waiting_room_.open()) {
+    refuse(message, admission_.refusal());
+  } else {
+    allow_silence(message);
+    soup_server_message_pause(message);
+    waiting_room_.wait([this, message = g_object_ref(message), then](Admission::Place free) {
+      if (free == nullptr) {
+        refuse(message, admission_.refusal());
+      } else {
+        then(std::move(free));
+      }
+      soup_server_message_unpause(message);
+      g_object_unref(message);
+    });
+  }
 }
 
-Session* Server::find(const std::string& id) const {
-  const auto held = std::find_if(sessions_.begin(), sessions_.end(),
-                                 [&](const Held& entry) { return entry.session->id() == id; });
-  return held != sessions_.end() ? held->session.get() : nullptr;
+void Server::refuse(SoupServerMessage* message, const Refusal& refusal) {
+  SoupMessageHeaders* headers = soup_server_message_get_response_headers(message);
+  if (refusal.retry_after > 0)
+    soup_message_headers_replace(headers, "Retry-After", std::to_string(refusal.retry_after).c_str());
+  if (refusal.status == SOUP_STATUS_UNAUTHORIZED)
+    soup_message_headers_replace(headers, "WWW-Authenticate", "Bearer");
+  answer_problem(message, refusal.status, refusal.line);
 }
 
-/// Not at once: the session is still in its call.
-void Server::remove(const Session* session) {
-  struct Removal {
-    Server* server;
-    const Session* session;
-  };
-  g_idle_add_full(
-      G_PRIORITY_DEFAULT,
-      [](gpointer data) -> gboolean {
-        const auto* removal = static_cast<Removal*>(data);
-        Server& server = *removal->server;
-        std::erase_if(server.sessions_,
-                      [&](const Held& held) { return held.session.get() == removal->session; });
-        if (server.admission_.draining() && server.sessions_.empty()) g_main_loop_quit(server.loop_);
-        return G_SOURCE_REMOVE;
-      },
-      new Removal{this, session}, [](gpointer data) { delete static_cast<Removal*>(data); });
+void Server::ended() {
+  if (admission_.draining() && sessions_.size() == 0) g_main_loop_quit(loop_);
 }
 
 void Server::drain() {
   admission_.drain();
-  if (sessions_.empty()) {
+  waiting_room_.clear();
+  if (sessions_.size() == 0) {
     g_main_loop_quit(loop_);
     return;
   }
@@ -183,7 +139,7 @@ void Server::drain() {
       static_cast<guint>(options_.drain_seconds),
       [](gpointer self) -> gboolean {
         auto* server = static_cast<Server*>(self);
-        for (const Held& held : server->sessions_) held.session->close(Ending::Stopping);
+        server->sessions_.close_all(Ending::Stopping);
         g_timeout_add_seconds(
             kGoodbyeSeconds,
             [](gpointer loop) -> gboolean {
@@ -197,7 +153,7 @@ void Server::drain() {
 }
 
 void Server::run() {
-  listen();
+  listen(server_, {options_.host, options_.port, options_.ssl, "--port"});
   const auto on_signal = [](gpointer self) -> gboolean {
     auto* server = static_cast<Server*>(self);
     if (server->admission_.draining()) {

@@ -7,24 +7,29 @@
 #include <libsoup/soup.h>
 #include <moshi/moshi.h>
 
-#include <list>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "options.h"
 #include "serve/admission.h"
-#include "serve/session.h"
+#include "serve/http/access.h"
+#include "serve/sessions.h"
+#include "serve/waiting_room.h"
 
 namespace serve {
 
 struct ServerOptions : CommonOptions {
   std::string host = "localhost";
   int port = 8998;
-  std::string statics;   ///< Directory of files to serve, empty: the page that is built in; or kNoFiles.
-  std::string ssl;       ///< Directory of cert.pem and key.pem, empty: plain HTTP.
-  int max_sessions = 0;  ///< 0: what the device was found to hold.
+  std::string statics;    ///< Directory of files to serve, empty: the page that is built in; or kNoFiles.
+  std::string ssl;        ///< Directory of cert.pem and key.pem, empty: plain HTTP.
+  int max_sessions = 0;   ///< 0: what the device was found to hold.
+  int queue_seconds = 0;  ///< How long a client of /api/chat waits for a place; 0: not at all.
   int drain_seconds = 30;
   bool allow_slow = false;
+  AccessOptions access;
+  Sessions::Limits limits{.idle_seconds = 60};
 };
 
 class Server {
@@ -42,33 +47,32 @@ class Server {
   [[nodiscard]] SoupServer* http() const { return server_; }
   [[nodiscard]] const ServerOptions& options() const { return options_; }
   [[nodiscard]] const moshi::CodecInfo& codec() const { return context_->codec(); }
-  /// A place for the conversation that a request asks for. Where there is none the request is answered, and
+  [[nodiscard]] Sessions& sessions() { return sessions_; }
+  /// A place for the conversation that a request asks for. Where it gets none the request is answered, and
   /// this is null.
   Admission::Place admit(SoupServerMessage* message);
-  /// Holds a conversation, in its place, until it ends.
-  void keep(std::unique_ptr<Session> session, Admission::Place place);
-  /// The conversation of that id, null where there is none.
-  [[nodiscard]] Session* find(const std::string& id) const;
+  /// Likewise for a request that may wait: `then` is called with its place, now or later, or never.
+  void admit_in_turn(SoupServerMessage* message, std::function<void(Admission::Place place)> then);
+  /// Answers a request for a conversation that does not begin.
+  void refuse(SoupServerMessage* message, const Refusal& refusal);
 
  private:
-  struct Held {
-    Admission::Place place;
-    std::unique_ptr<Session> session;
-  };
-
-  void listen();
   /// What is answered whatever carries conversations.
   void add_routes();
-  void remove(const Session* session);
+  /// False where the request may not ask for a conversation, and has its answer.
+  bool permit(SoupServerMessage* message);
+  void ended();
   void drain();
   void answer_status(SoupServerMessage* message) const;
 
   ServerOptions options_;
   std::shared_ptr<moshi::ExecutionContext> context_;
+  Access access_;
   Admission admission_;
+  WaitingRoom waiting_room_;
   SoupServer* server_;
   GMainLoop* loop_;
-  std::list<Held> sessions_;
+  Sessions sessions_;
 };
 
 }  // namespace serve

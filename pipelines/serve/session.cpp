@@ -23,10 +23,18 @@ const char* name_of(Ending ending) {
   switch (ending) {
     case Ending::Client:
       return "client";
+    case Ending::Gone:
+      return "gone";
     case Ending::Stopping:
       return "stopping";
     case Ending::Steps:
       return "steps";
+    case Ending::TooLong:
+      return "too_long";
+    case Ending::Idle:
+      return "idle";
+    case Ending::TooMuch:
+      return "too_much";
     case Ending::NotReading:
       return "not_reading";
     case Ending::BadInput:
@@ -37,8 +45,8 @@ const char* name_of(Ending ending) {
   return "";
 }
 
-Session::Session(const char* transport, std::string remote)
-    : id_(random_id()), transport_(transport), remote_(std::move(remote)) {}
+Session::Session(const char* transport, Caller caller)
+    : id_(random_id()), transport_(transport), caller_(std::move(caller)) {}
 
 void Session::ends_because(Ending ending) {
   if (ending_ == Ending::Client) ending_ = ending;

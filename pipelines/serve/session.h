@@ -9,8 +9,25 @@
 
 namespace serve {
 
+/// Who asked for a conversation.
+struct Caller {
+  std::string remote;    ///< Address.
+  std::string trace_id;  ///< What the caller's own logs know the request by; may be empty.
+};
+
 /// Why a conversation ended.
-enum class Ending { Client, Stopping, Steps, NotReading, BadInput, Failed };
+enum class Ending {
+  Client,      ///< The client ended it.
+  Gone,        ///< The client answers no more.
+  Stopping,    ///< The server stops.
+  Steps,       ///< It has had the steps it was to have.
+  TooLong,     ///< It has had its time.
+  Idle,        ///< The client sent no speech.
+  TooMuch,     ///< The client sent more than speech needs.
+  NotReading,  ///< The client does not take what it is sent.
+  BadInput,    ///< The client sent something else than speech.
+  Failed       ///< An error of this server.
+};
 
 /// As logs and metrics name it: "client", "stopping", ...
 const char* name_of(Ending ending);
@@ -25,8 +42,8 @@ struct Counts {
 /// Lives in the thread of the default main context.
 class Session {
  public:
-  /// `transport`: "websocket" or "webrtc"; `remote`: the client's address.
-  Session(const char* transport, std::string remote);
+  /// `transport`: "websocket" or "webrtc".
+  Session(const char* transport, Caller caller);
   virtual ~Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -34,7 +51,7 @@ class Session {
   /// 128 random bits in hexadecimal digits.
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const char* transport() const { return transport_; }
-  [[nodiscard]] const std::string& remote() const { return remote_; }
+  [[nodiscard]] const Caller& caller() const { return caller_; }
   /// Why it ended, or is about to.
   [[nodiscard]] Ending ending() const { return ending_; }
 
@@ -55,7 +72,7 @@ class Session {
  private:
   std::string id_;
   const char* transport_;
-  std::string remote_;
+  Caller caller_;
   Ending ending_ = Ending::Client;
   std::function<void()> on_end_;
 };

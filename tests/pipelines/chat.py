@@ -2,9 +2,12 @@
 """`gst-moshi serve` in a process of its own, and what its clients do."""
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 import wave
 
 import aiohttp
@@ -45,6 +48,36 @@ def serving(*options, port=None):
             rest = process.communicate(timeout=60)[1]
             print(rest)
         assert process.returncode == 0, rest
+
+
+def status(server):
+    return json.load(urllib.request.urlopen(server.http + "/api/status"))
+
+
+async def wait_until_free(server, seconds=10):
+    for _ in range(seconds * 10):
+        if status(server)["slots_used"] == 0:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("a place was not given back")
+
+
+def refusal(server, path, **headers):
+    """The error that an upgrade at `path` is answered with."""
+    request = urllib.request.Request(server.http + path, headers={
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAA", **headers})
+    try:
+        urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        return error
+    raise AssertionError("it was not refused")
+
+
+def frame_of(payload):
+    """A client's binary frame (RFC 6455), with a mask of zeros."""
+    size = len(payload)
+    head = bytes([0x82, 0x80 | size]) if size < 126 else bytes([0x82, 0xff]) + size.to_bytes(8, "big")
+    return head + bytes(4) + payload
 
 
 def question(path):

@@ -22,7 +22,7 @@ import pytest
 
 import sound_hardware
 import tool
-from chat import audio_messages, first_messages, pages, question, receive, serving
+from chat import audio_messages, first_messages, frame_of, pages, question, receive, refusal, serving, status, wait_until_free
 
 sys.modules["sounddevice"] = sound_hardware
 os.environ |= {"NO_TORCH_COMPILE": "1", "NO_CUDA_GRAPH": "1"}  # before the reference is imported
@@ -38,18 +38,6 @@ HANDSHAKE, AUDIO, TEXT, ERROR = b"\x00", 1, 2, 5
 def server_fixture():
     with serving("--max-sessions", 2) as server:
         yield server
-
-
-def status(server):
-    return json.load(urllib.request.urlopen(server.http + "/api/status"))
-
-
-async def wait_until_free(server):
-    for _ in range(100):
-        if status(server)["slots_used"] == 0:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("a place was not given back")
 
 
 class Listener(client.RawPrinter):
@@ -172,11 +160,8 @@ def test_a_full_server_says_when_to_come_again(server):
     ("audio_temperature=nan", "audio_temperature: expected a number from 0 to 10, found nan"),
 ])
 def test_bad_settings_are_named(server, query, line):
-    request = urllib.request.Request(f"{server.http}/api/chat?{query}", headers={
-        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAA"})
-    with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(request)
-    assert (refusal.value.code, refusal.value.read().decode()) == (400, line + "\n")
+    problem = refusal(server, "/api/chat?" + query)
+    assert json.load(problem) == {"title": "Bad Request", "status": 400, "detail": line}
 
 
 def test_prompts_are_answered_where_there_are_none(server):
@@ -252,13 +237,6 @@ def test_files_are_those_below_their_directory(tmp_path):
             with pytest.raises(urllib.error.HTTPError) as refusal:
                 urllib.request.urlopen(server.http + path)
             assert refusal.value.code in (400, 404)
-
-
-def frame_of(payload):
-    """A client's binary frame (RFC 6455), with a mask of zeros."""
-    size = len(payload)
-    head = bytes([0x82, 0x80 | size]) if size < 126 else bytes([0x82, 0x80 | 126]) + size.to_bytes(2, "big")
-    return head + bytes(4) + payload
 
 
 def test_a_client_that_does_not_read_is_cut_off(server):

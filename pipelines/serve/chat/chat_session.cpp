@@ -19,7 +19,10 @@ constexpr size_t kMostPassedOver = size_t{128} * 1024;
 constexpr gsize kLargestMessage = gsize{64} * 1024;
 /// Clients give up after 10 s without a message.
 constexpr guint kPingSeconds = 4;
+/// A client that is there answers pings, which go out each so many seconds.
 constexpr guint kKeepaliveSeconds = 10;
+constexpr gint64 kMostSilence = 2 * kKeepaliveSeconds * G_USEC_PER_SEC;
+constexpr guint kWatchMs = 250;
 /// Milliseconds between two tries to send what the network does not take.
 constexpr guint kRetryMs = 20;
 
@@ -48,14 +51,18 @@ gushort close_code(Ending ending) {
 
 }  // namespace
 
-ChatSession::ChatSession(SoupWebsocketConnection* connection, const std::string& remote,
+ChatSession::ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
                          const CommonOptions& model, const moshi::CodecInfo& codec,
                          const ChatSettings& settings)
-    : Session("websocket", remote),
+    : Session("websocket", caller),
       connection_(connection),
+      socket_(socket),
       most_frames_(settings.most_frames),
+      traffic_(socket),
+      heard_from_(g_get_monotonic_time()),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
+  g_object_ref(socket_);
   GstElement* source = pipeline_.add("appsrc");
   source_ =
       std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
@@ -75,9 +82,11 @@ ChatSession::~ChatSession() {
   for (const gulong signal : signals_) g_signal_handler_disconnect(connection_, signal);
   g_source_remove(bus_watch_);
   g_source_remove(ping_);
+  g_source_remove(watch_);
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);  // No streaming thread is left now.
   if (delivery_ != 0) g_source_remove(delivery_);
   for (GBytes* message : outbox_) g_bytes_unref(message);
+  g_object_unref(socket_);
   g_object_unref(connection_);
 }
 
@@ -107,7 +116,16 @@ void ChatSession::connect_signals() {
   };
   connect("message",
           G_CALLBACK(+[](SoupWebsocketConnection*, SoupWebsocketDataType type, GBytes* bytes, gpointer self) {
-            if (type == SOUP_WEBSOCKET_DATA_BINARY) static_cast<ChatSession*>(self)->receive(bytes);
+            auto* session = static_cast<ChatSession*>(self);
+            session->heard_from_ = g_get_monotonic_time();
+            if (type == SOUP_WEBSOCKET_DATA_BINARY) session->receive(bytes);
+          }));
+  connect("pong", G_CALLBACK(+[](SoupWebsocketConnection*, GBytes*, gpointer self) {
+            static_cast<ChatSession*>(self)->heard_from_ = g_get_monotonic_time();
+          }));
+  connect("error", G_CALLBACK(+[](SoupWebsocketConnection*, GError* error, gpointer self) {
+            const bool protocol = error->domain == SOUP_WEBSOCKET_ERROR;
+            static_cast<ChatSession*>(self)->ends_because(protocol ? Ending::BadInput : Ending::Gone);
           }));
   connect("closed", G_CALLBACK(+[](SoupWebsocketConnection*, gpointer self) {
             static_cast<ChatSession*>(self)->end();
@@ -133,6 +151,27 @@ void ChatSession::connect_signals() {
         return G_SOURCE_CONTINUE;
       },
       this);
+  watch_ = g_timeout_add(
+      kWatchMs,
+      [](gpointer self) -> gboolean {
+        static_cast<ChatSession*>(self)->watch();
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+}
+
+void ChatSession::watch() {
+  if (traffic_.too_much()) {
+    cut_off(Ending::TooMuch);
+  } else if (g_get_monotonic_time() - heard_from_ > kMostSilence) {
+    cut_off(Ending::Gone);
+  }
+}
+
+void ChatSession::cut_off(Ending ending) {
+  ends_because(ending);
+  g_io_stream_close(soup_websocket_connection_get_io_stream(connection_), nullptr, nullptr);
+  end();
 }
 
 void ChatSession::close(Ending ending) {
@@ -252,9 +291,7 @@ void ChatSession::deliver() {
   if (outbox_.size() <= kMostUnsent) return;
   lock.unlock();
   print_message("a client does not read what it is sent: its conversation ends");
-  ends_because(Ending::NotReading);
-  g_io_stream_close(stream, nullptr, nullptr);  // A goodbye would not reach it.
-  end();
+  cut_off(Ending::NotReading);
 }
 
 void ChatSession::handle(GstMessage* message) {

@@ -17,6 +17,7 @@
 #include "serve/chat/chat_settings.h"
 #include "serve/chat/frame_source.h"
 #include "serve/chat/ogg_opus.h"
+#include "serve/chat/traffic.h"
 #include "serve/session.h"
 
 namespace serve {
@@ -27,8 +28,8 @@ enum class Kind : uint8_t { Handshake = 0, Audio = 1, Text = 2, Error = 5, Ping 
 class ChatSession : public Session {
  public:
   /// The conversation begins at once.
-  ChatSession(SoupWebsocketConnection* connection, const std::string& remote, const CommonOptions& model,
-              const moshi::CodecInfo& codec, const ChatSettings& settings);
+  ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
+              const CommonOptions& model, const moshi::CodecInfo& codec, const ChatSettings& settings);
   ~ChatSession() override;
 
   void close(Ending ending) override;
@@ -45,6 +46,10 @@ class ChatSession : public Session {
   static GstFlowReturn pulled(GstAppSink* sink, gpointer self);
   void connect_signals();
   void receive(GBytes* message);
+  /// Ends what sends too much or answers no more.
+  void watch();
+  /// Ends the conversation without a goodbye, which would not reach the client.
+  void cut_off(Ending ending);
   /// Ends the conversation for a reason that the client is told.
   void fail(Ending ending, const std::string& line);
   /// On streaming threads.
@@ -59,14 +64,18 @@ class ChatSession : public Session {
   void handle(GstMessage* message);
 
   SoupWebsocketConnection* connection_;
+  GSocket* socket_;  ///< Beneath it.
   std::vector<gulong> signals_;
   Pipeline pipeline_;
   std::unique_ptr<FrameSource> source_;
   OggOpusReader reader_;
   std::vector<float> heard_;  ///< Room for a message's samples.
   uint64_t most_frames_;
+  Traffic traffic_;
+  gint64 heard_from_;  ///< When the client last sent anything, in monotonic microseconds.
   guint bus_watch_ = 0;
   guint ping_ = 0;
+  guint watch_ = 0;
 
   mutable std::mutex mutex_;  // For what follows.
   OggOpusWriter writer_;

@@ -8,14 +8,12 @@
 namespace serve {
 
 /// Answers a request with `body`, of a media type.
-inline void answer(SoupServerMessage* message, guint status, const char* type, const std::string& body) {
-  soup_server_message_set_status(message, status, nullptr);
-  soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, body.data(), body.size());
-}
+void answer(SoupServerMessage* message, guint status, const char* type, const std::string& body);
 
 /// Likewise with one line of text.
-inline void answer_line(SoupServerMessage* message, guint status, const std::string& line) {
-  answer(message, status, "text/plain; charset=utf-8", line + "\n");
-}
+void answer_line(SoupServerMessage* message, guint status, const std::string& line);
+
+/// Says what was expected and found, as problem details (RFC 9457).
+void answer_problem(SoupServerMessage* message, guint status, const std::string& line);
 
 }  // namespace serve

@@ -50,7 +50,7 @@ std::string type_of(const fs::path& file) {
 /// Answers with `bytes`, which may be null: there is no such file.
 void answer_bytes(SoupServerMessage* message, GBytes* bytes, const std::string& type) {
   if (bytes == nullptr) {
-    answer_line(message, SOUP_STATUS_NOT_FOUND, "there is nothing at this address");
+    answer_problem(message, SOUP_STATUS_NOT_FOUND, "there is nothing at this address");
     return;
   }
   soup_server_message_set_status(message, SOUP_STATUS_OK, nullptr);
@@ -87,7 +87,7 @@ void answer_page(SoupServerMessage* message, const std::string& path) {
 void answer_static(SoupServerMessage* message, const std::string& directory, const std::string& path) {
   const std::string method = soup_server_message_get_method(message);
   if (method != "GET" && method != "HEAD") {
-    answer_line(message, SOUP_STATUS_METHOD_NOT_ALLOWED, "expected GET or HEAD, found " + method);
+    answer_problem(message, SOUP_STATUS_METHOD_NOT_ALLOWED, "expected GET or HEAD, found " + method);
   } else if (directory == kNoFiles) {
     answer_bytes(message, nullptr, "");
   } else if (directory.empty()) {

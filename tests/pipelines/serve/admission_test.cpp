@@ -13,7 +13,11 @@ TEST(Admission, GivesAsManyPlacesAsThereAre) {
   EXPECT_TRUE(first != nullptr && second != nullptr);
   EXPECT_EQ(admission.used(), 2U);
   EXPECT_EQ(admission.take(), nullptr);
-  EXPECT_EQ(admission.why_refused(), "all 2 conversations are taken: try again later");
+  const Refusal refusal = admission.refusal();
+  EXPECT_EQ(refusal.reason, Reason::Full);
+  EXPECT_EQ(refusal.status, 503U);
+  EXPECT_EQ(refusal.line, "all 2 conversations are taken: try again later");
+  EXPECT_EQ(refusal.retry_after, 5);
   first.reset();
   EXPECT_EQ(admission.used(), 1U);
   EXPECT_NE(admission.take(), nullptr);
@@ -25,7 +29,8 @@ TEST(Admission, GivesNoPlaceWhenItEnds) {
   const Admission::Place first = admission.take();
   admission.drain();
   EXPECT_EQ(admission.take(), nullptr);
-  EXPECT_EQ(admission.why_refused(), "this server is about to stop: try another");
+  EXPECT_EQ(admission.refusal().reason, Reason::Draining);
+  EXPECT_EQ(admission.refusal().line, "this server is about to stop: try another");
   EXPECT_EQ(admission.used(), 1U);
 }
 

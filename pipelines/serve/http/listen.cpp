@@ -1,0 +1,77 @@
+// Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
+#include "serve/http/listen.h"
+
+#include <sys/socket.h>
+
+#include <string>
+
+#include "pipeline.h"
+#include "report.h"
+
+namespace serve {
+namespace {
+
+/// Bytes the kernel keeps for a client: some seconds of speech. What it does not take is counted as unsent.
+constexpr gint kSendBuffer = 16 * 1024;
+
+GTlsCertificate* certificate_of(const std::string& directory) {
+  GError* raw_error = nullptr;
+  GTlsCertificate* certificate = g_tls_certificate_new_from_files(
+      (directory + "/cert.pem").c_str(), (directory + "/key.pem").c_str(), &raw_error);
+  const GstHandle<GError> error(raw_error);
+  if (certificate == nullptr) {
+    throw Failure(Status::BadFile,
+                  "--ssl " + directory + ": expected cert.pem and key.pem, found: " + error->message);
+  }
+  return certificate;
+}
+
+/// The addresses of a host's name.
+GList* addresses_of(const std::string& host) {
+  GResolver* resolver = g_resolver_get_default();
+  GError* raw_error = nullptr;
+  GList* addresses = g_resolver_lookup_by_name(resolver, host.c_str(), nullptr, &raw_error);
+  g_object_unref(resolver);
+  const GstHandle<GError> error(raw_error);
+  if (error)
+    throw Failure(Status::Usage,
+                  "--host " + host + ": expected an address of this machine, found: " + error->message);
+  return addresses;
+}
+
+}  // namespace
+
+void listen(SoupServer* server, const Address& where) {
+  GTlsCertificate* certificate = where.ssl.empty() ? nullptr : certificate_of(where.ssl);
+  if (certificate != nullptr) {
+    soup_server_set_tls_certificate(server, certificate);
+    g_object_unref(certificate);
+  }
+  const auto flags =
+      certificate != nullptr ? SOUP_SERVER_LISTEN_HTTPS : static_cast<SoupServerListenOptions>(0);
+  GList* addresses = addresses_of(where.host);
+  GstHandle<GError> error;
+  bool listening = false;
+  for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
+    GSocketAddress* address =
+        g_inet_socket_address_new(G_INET_ADDRESS(entry->data), static_cast<guint16>(where.port));
+    GError* raw_error = nullptr;
+    // A host may have an address of IPv6 that is not up.
+    listening |= soup_server_listen(server, address, flags, &raw_error) != FALSE;
+    if (raw_error != nullptr) error.reset(raw_error);
+    g_object_unref(address);
+  }
+  g_resolver_free_addresses(addresses);
+  GSList* sockets = soup_server_get_listeners(server);
+  for (GSList* entry = sockets; entry != nullptr; entry = entry->next) {
+    g_socket_set_option(G_SOCKET(entry->data), SOL_SOCKET, SO_SNDBUF, kSendBuffer, nullptr);
+  }
+  g_slist_free(sockets);
+  if (!listening) {
+    throw Failure(Status::Other, "expected port " + std::to_string(where.port) + " of " + where.host +
+                                     " to be free, found: " + (error ? error->message : "no address") +
+                                     "; choose another with " + where.option);
+  }
+}
+
+}  // namespace serve
