@@ -11,7 +11,8 @@
 namespace {
 
 // As in examples/opus.sdp.
-constexpr const char* kOpusPayload = "97";
+constexpr int kOpusPayload = 97;
+constexpr const char* kOpusDecode = "rtpopusdepay ! opusdec plc=true";
 // Beyond the jitter buffer.
 constexpr GstClockTime kPatience = 40 * GST_MSECOND;
 
@@ -52,7 +53,20 @@ GstCaps* caps_of_payload(GstElement* buffer, guint payload, gpointer /*data*/) {
   return caps;
 }
 
+/// Launch description of what makes speech steady frames.
+std::string frames_of(const moshi::CodecInfo& codec) {
+  return "audioconvert ! audioresample ! " + steady_frames(codec, kPatience);
+}
+
 }  // namespace
+
+std::string opus_hearing(const moshi::CodecInfo& codec) {
+  return std::string(kOpusDecode) + " ! " + frames_of(codec);
+}
+
+std::string opus_speech(int payload_type) {
+  return "audioconvert ! audioresample ! opusenc ! rtpopuspay pt=" + std::to_string(payload_type);
+}
 
 void add_rtp_options(CLI::App& command, RtpOptions& options) {
   command
@@ -75,9 +89,8 @@ GstElement* add_rtp_source(Pipeline& pipeline, const RtpOptions& options, const 
                            int codebooks) {
   GstElement* bin = pipeline.add_bin(
       "udpsrc name=udp port=" + std::to_string(options.port) + " caps=\"application/x-rtp, " +
-      received_caps(options, codec, codebooks) +
-      "\" ! rtpjitterbuffer name=buffer do-lost=true latency=" + std::to_string(options.jitter_buffer) +
-      (options.codes() ? " ! rtpmimidepay" : " ! rtpopusdepay ! opusdec plc=true"));
+      received_caps(options, codec, codebooks) + "\" ! rtpjitterbuffer name=buffer do-lost=true latency=" +
+      std::to_string(options.jitter_buffer) + " ! " + (options.codes() ? "rtpmimidepay" : kOpusDecode));
   const GstHandle<GstElement> buffer(gst_bin_get_by_name(GST_BIN(bin), "buffer"));
   g_signal_connect(buffer.get(), "request-pt-map", G_CALLBACK(caps_of_payload), nullptr);
   pipeline.blame(bin, "UDP port " + std::to_string(options.port), "one that is free", Status::Other);
@@ -87,7 +100,7 @@ GstElement* add_rtp_source(Pipeline& pipeline, const RtpOptions& options, const 
 GstElement* add_rtp_user(Pipeline& pipeline, const RtpOptions& options, const moshi::CodecInfo& codec) {
   GstElement* source = add_rtp_source(pipeline, options, codec, codec.codebooks);
   if (options.codes()) return source;  // moshilm keeps time itself.
-  GstElement* frames = pipeline.add_bin("audioconvert ! audioresample ! " + steady_frames(codec, kPatience));
+  GstElement* frames = pipeline.add_bin(frames_of(codec));
   pipeline.link({source, frames});
   return frames;
 }
@@ -95,9 +108,9 @@ GstElement* add_rtp_user(Pipeline& pipeline, const RtpOptions& options, const mo
 GstElement* add_rtp_sink(Pipeline& pipeline, const RtpOptions& options) {
   const auto [host, port] = parse_peer(options.peer);
   check_host(host);
-  const std::string payloader =
-      options.codes() ? "rtpmimipay redundancy=" + std::to_string(options.redundancy)
-                      : std::string("audioconvert ! audioresample ! opusenc ! rtpopuspay pt=") + kOpusPayload;
+  const std::string payloader = options.codes()
+                                    ? "rtpmimipay redundancy=" + std::to_string(options.redundancy)
+                                    : opus_speech(kOpusPayload);
   GstElement* bin = pipeline.add_bin(payloader + " ! udpsink name=rtp");
   const GstHandle<GstElement> sink(gst_bin_get_by_name(GST_BIN(bin), "rtp"));
   g_object_set(sink.get(), "host", host.c_str(), "port", port, nullptr);

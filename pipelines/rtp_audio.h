@@ -18,6 +18,11 @@ struct RtpOptions {
 /// the parse.
 void add_rtp_options(CLI::App& command, RtpOptions& options);
 
+/// Launch descriptions, for RTP with Opus in both directions: what makes steady frames of a user's speech,
+/// which comes through a jitter buffer, and what makes packets of the model's.
+std::string opus_hearing(const moshi::CodecInfo& codec);
+std::string opus_speech(int payload_type);
+
 /// Fails unless `text` is HOST:PORT.
 std::string check_peer(const std::string& text);
 

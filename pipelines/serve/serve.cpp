@@ -106,6 +106,7 @@ void add_serve(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--allow-slow", options->allow_slow,
                     "Serve even where a frame takes longer than it lasts");
+  serve::add_webrtc_options(*command, options->webrtc);
   add_common_options(*command, *options);
   command->footer("Example:\n  gst-moshi serve --model kyutai/moshiko-pytorch-bf16");
   command->callback([options] { run(*options); });

@@ -11,6 +11,7 @@
 #include "serve/http/limits.h"
 #include "serve/http/listen.h"
 #include "serve/http/static_files.h"
+#include "serve/webrtc/routes.h"
 
 namespace serve {
 namespace {
@@ -52,6 +53,7 @@ void Server::add_routes() {
       }),
       this);
   add_chat_routes(*this);
+  add_webrtc_routes(*this);
   const auto add = [this](const char* path, SoupServerCallback handler) {
     soup_server_add_handler(server_, path, handler, this, nullptr);
   };

@@ -16,6 +16,7 @@
 #include "serve/http/access.h"
 #include "serve/sessions.h"
 #include "serve/waiting_room.h"
+#include "serve/webrtc/options.h"
 
 namespace serve {
 
@@ -30,6 +31,7 @@ struct ServerOptions : CommonOptions {
   bool allow_slow = false;
   AccessOptions access;
   Sessions::Limits limits{.idle_seconds = 60};
+  WebrtcOptions webrtc;
 };
 
 class Server {
@@ -46,6 +48,7 @@ class Server {
   /// For routes: where they add their handlers.
   [[nodiscard]] SoupServer* http() const { return server_; }
   [[nodiscard]] const ServerOptions& options() const { return options_; }
+  [[nodiscard]] std::string model() const { return context_->model(); }
   [[nodiscard]] const moshi::CodecInfo& codec() const { return context_->codec(); }
   [[nodiscard]] Sessions& sessions() { return sessions_; }
   /// A place for the conversation that a request asks for. Where it gets none the request is answered, and

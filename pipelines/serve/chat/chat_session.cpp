@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "conversation.h"
+#include "serve/sampling.h"
 
 namespace serve {
 namespace {
@@ -25,14 +26,6 @@ constexpr gint64 kMostSilence = 2 * kKeepaliveSeconds * G_USEC_PER_SEC;
 constexpr guint kWatchMs = 250;
 /// Milliseconds between two tries to send what the network does not take.
 constexpr guint kRetryMs = 20;
-
-/// What the settings leave out stays as the checkpoint says.
-void set_sampling(GstElement* lm, const ChatSettings& settings) {
-  if (settings.text_temperature) g_object_set(lm, "text-temperature", *settings.text_temperature, nullptr);
-  if (settings.text_top_k) g_object_set(lm, "text-top-k", *settings.text_top_k, nullptr);
-  if (settings.audio_temperature) g_object_set(lm, "audio-temperature", *settings.audio_temperature, nullptr);
-  if (settings.audio_top_k) g_object_set(lm, "audio-top-k", *settings.audio_top_k, nullptr);
-}
 
 /// The code of RFC 6455, section 7.4. Clients come back at once after a normal end, later after others.
 gushort close_code(Ending ending) {
