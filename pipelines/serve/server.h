@@ -51,6 +51,8 @@ class Server {
   [[nodiscard]] std::string model() const { return context_->model(); }
   [[nodiscard]] const moshi::CodecInfo& codec() const { return context_->codec(); }
   [[nodiscard]] Sessions& sessions() { return sessions_; }
+  /// False where the request may not ask for a conversation, and has its answer.
+  bool permit(SoupServerMessage* message);
   /// A place for the conversation that a request asks for. Where it gets none the request is answered, and
   /// this is null.
   Admission::Place admit(SoupServerMessage* message);
@@ -62,8 +64,6 @@ class Server {
  private:
   /// What is answered whatever carries conversations.
   void add_routes();
-  /// False where the request may not ask for a conversation, and has its answer.
-  bool permit(SoupServerMessage* message);
   void ended();
   void drain();
   void answer_status(SoupServerMessage* message) const;

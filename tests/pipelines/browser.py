@@ -74,13 +74,13 @@ def descendants(process):
 
 
 @contextlib.contextmanager
-def browsing(microphone, downloads):
-    """A browser whose microphone plays a file, over and over, and which saves files in a directory."""
+def browsing(microphone, downloads, **preferences):
+    """A browser whose microphone plays a file, over and over, and which saves files in a directory; `preferences` are chromium's."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for flag in (*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"):
         options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads), **preferences})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:

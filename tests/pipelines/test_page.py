@@ -136,9 +136,10 @@ def recorded(page, tmp_path):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_it_asks_and_is_answered(server, page, transport, tmp_path):
     page.open(server.http + GREEDY)
-    page.choose("transport", transport)
+    page.choose("transport", "auto" if transport == "webrtc" else transport)
     page.wait(lambda: page.text("status-text") == "Ready")
     page.talk()
+    assert page.text("way").lower() == f"in use: {transport}."
     assert places_taken(server) == 1
     record(page)
     page.wait(lambda: "paris" in page.text("transcript") and "twelve" in page.text("transcript"), 60)
@@ -159,6 +160,15 @@ def test_it_asks_and_is_answered(server, page, transport, tmp_path):
         assert likeness(heard, sound) > 0.9 > 0.75 > likeness(said, sound)
     assert likeness(said, question[12000:36000]) > 0.75 > likeness(heard, question[12000:36000])
     assert page.complaints() == []
+
+
+def test_where_udp_does_not_get_through_it_talks_over_a_websocket(server, tmp_path):
+    with browsing(QUESTION, tmp_path, **{"webrtc.ip_handling_policy": "disable_non_proxied_udp"}) as page:
+        page.open(server.http)
+        page.talk()
+        assert page.text("way") == "In use: WebSocket."
+        page.click("talk")
+    wait_until_free(server)
 
 
 def test_muted_it_is_not_asked(server, page):
@@ -199,6 +209,31 @@ def test_a_full_server_is_shown_as_full_and_tried_again(server, page):
     assert page.text("notices") == ""
     page.click("talk")
     wait_until_free(server)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_server_with_keys_is_given_one(page, transport, tmp_path):
+    (tmp_path / "keys").write_text("sesame-sesame-sesame\n")
+    with serving("--keys", tmp_path / "keys") as server:
+        page.open(server.http)
+        page.choose("transport", transport)
+        page.click("talk")
+        page.wait(lambda: page.element("key").is_displayed())
+        page.element("key").send_keys("sesame-sesame-sesame")
+        page.driver.find_element("css selector", "#key-dialog .strong").click()
+        page.wait(lambda: page.state() == "talking")
+        page.open(server.http)
+        page.click("talk")
+        page.wait(lambda: page.element("key").is_displayed())  # It was not kept.
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_the_server_refuses_is_said(server, page, transport):
+    page.open(server.http + "/?text_topk=many")
+    page.choose("transport", transport)
+    page.click("talk")
+    page.wait(lambda: page.state() == "idle")
+    assert page.text("notices").startswith("text_topk: expected a number from 0 to 1048576, found many")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -28,11 +28,6 @@ Admission::Place detach(SoupServerMessage* message) {
 /// Before a connection is upgraded: refuses what must be.
 void admit(Server& server, SoupServerMessage* message) {
   SoupMessageHeaders* headers = soup_server_message_get_request_headers(message);
-  if (!soup_message_headers_header_contains(headers, "Upgrade", "websocket")) {
-    server.refuse(message,
-                  {Reason::BadRequest, kUpgradeRequired, "expected a WebSocket, found a plain request"});
-    return;
-  }
   if (soup_message_headers_get_encoding(headers) != SOUP_ENCODING_NONE) {
     server.refuse(message, {Reason::BadRequest, SOUP_STATUS_BAD_REQUEST, "expected no body, found one"});
     return;
@@ -41,6 +36,13 @@ void admit(Server& server, SoupServerMessage* message) {
     parse_chat_settings(query_of(message));
   } catch (const std::invalid_argument& error) {
     server.refuse(message, {Reason::BadRequest, SOUP_STATUS_BAD_REQUEST, error.what()});
+    return;
+  }
+  // Browsers do not tell a page why its WebSocket was refused: a plain request finds it out.
+  if (!soup_message_headers_header_contains(headers, "Upgrade", "websocket")) {
+    if (server.permit(message))
+      server.refuse(message,
+                    {Reason::BadRequest, kUpgradeRequired, "expected a WebSocket, found a plain request"});
     return;
   }
   server.admit_in_turn(message, [message](Admission::Place place) { attach(message, std::move(place)); });

@@ -1,18 +1,29 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 import {Microphone} from "./audio/microphone.js";
 import {Backoff} from "./backoff.js";
+import {WebrtcCall} from "./calls/webrtc_call.js";
 import {WebSocketCall} from "./calls/websocket_call.js";
 import {serverStatus} from "./server_status.js";
 
 const kFrame = 0.08;        // Seconds from a frame's beginning to its end.
 const kFullSeconds = 5;     // After which it is worth asking again.
+const kUnauthorized = 401;
+
+/** The ways to the server, the better first, by what the user chose. */
+const kWays = {auto: [WebrtcCall, WebSocketCall], webrtc: [WebrtcCall], websocket: [WebSocketCall]};
+
+/** Those of a choice that this browser knows. */
+export function waysOf(transport) {
+  return kWays[transport].filter((Way) => Way.supported());
+}
 
 /**
  * Talking with the model, through as many calls as that takes. Tells of
  * - `state`: idle, connecting, talking, or waiting ({why, seconds} until the next attempt),
- * - `begin`: a call began; the model knows nothing of those before,
+ * - `begin`: a call began, in the way of that title; the model knows nothing of those before,
  * - `words`, `notice`: as of the call,
- * - `failed`: a line, when it ends by itself.
+ * - `failed`: a line, when it ends by itself,
+ * - `key`: it ends for want of a key, or of another than `choices.key`.
  */
 export class Conversation extends EventTarget {
   state = "idle";
@@ -21,6 +32,8 @@ export class Conversation extends EventTarget {
   /** What the model says, call after call. */
   voice;
   #choices;
+  #ways = [];
+  #attempt = 0;  // What an earlier one brings comes too late.
   #call = null;
   #backoff = new Backoff();
   #timer = null;
@@ -49,6 +62,7 @@ export class Conversation extends EventTarget {
       return;
     }
     this.#wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
+    this.#ways = waysOf(this.#choices.transport);
     this.#backoff.reset();
     this.tryNow();
   }
@@ -57,6 +71,7 @@ export class Conversation extends EventTarget {
   stop() {
     if (this.state === "idle") return;
     clearTimeout(this.#timer);
+    ++this.#attempt;
     this.#call?.close();
     this.#call = null;
     this.microphone.close();
@@ -68,11 +83,15 @@ export class Conversation extends EventTarget {
   /** The next attempt, without waiting longer. */
   async tryNow() {
     clearTimeout(this.#timer);
+    const attempt = ++this.#attempt;
     this.#enter("connecting");
     try {
-      await this.#connect();
+      await this.#connect(attempt);
     } catch (error) {
-      this.#wait(error.message, error.seconds);
+      if (attempt !== this.#attempt) return;
+      if (error.status === kUnauthorized) this.#askForKey();
+      else if (error.final) this.#fail(error.message);
+      else this.#wait(error.message, error.seconds);
     }
   }
 
@@ -101,29 +120,42 @@ export class Conversation extends EventTarget {
     return found;
   }
 
-  async #connect() {
+  async #connect(attempt) {
     const status = await serverStatus().catch(() => {
       throw new Error("The server cannot be reached.");
     });
-    this.#tell("status", status);
     if (status.draining) throw new Error("The server is about to stop.");
-    if (status.full) {
-      throw Object.assign(new Error(fullLine(status)), {seconds: kFullSeconds});
-    }
-    if (this.state === "idle") return;
-    const call = new WebSocketCall(this.context, this.microphone);
+    if (status.full) throw Object.assign(new Error(fullLine(status)), {seconds: kFullSeconds});
+    await this.#callServer(attempt);
+  }
+
+  /** Calls in the first way that is left; where the server cannot be reached in that, in the next from now on. */
+  async #callServer(attempt) {
+    if (attempt !== this.#attempt) return;
+    const [Way, ...others] = this.#ways;
+    if (Way === undefined) throw new Error("This browser has no way to call in: choose another under Connection.");
+    const call = new Way(this.context, this.microphone);
     this.#call = call;
+    try {
+      await call.connect(this.#query());
+    } catch (error) {
+      if (attempt !== this.#attempt || !error.unreachable || others.length === 0) throw error;
+      this.#ways = others;
+      return this.#callServer(attempt);
+    }
+    if (attempt === this.#attempt) await this.#begin(call, Way.title);
+  }
+
+  async #begin(call, title) {
     for (const name of ["words", "notice"]) {
       call.addEventListener(name, ({detail}) => this.#tell(name, detail));
     }
     call.addEventListener("end", ({detail}) => this.#ended(detail));
-    await call.connect(location.search);
-    if (this.#call !== call) return call.close();
     call.voice.connect(this.voice);
-    await call.setSpeaker(this.#choices.speaker);
     this.#backoff.reset();
     this.#enter("talking");
-    this.#tell("begin");
+    this.#tell("begin", title);
+    await this.changeSpeaker();
   }
 
   #ended({reason, again}) {
@@ -137,6 +169,18 @@ export class Conversation extends EventTarget {
     const seconds = this.#backoff.next(atLeast);
     this.#timer = setTimeout(() => this.tryNow(), seconds * 1000);
     this.#enter("waiting", {why, seconds});
+  }
+
+  /** The page's own, with the key. */
+  #query() {
+    const query = new URLSearchParams(location.search);
+    if (this.#choices.key) query.set("token", this.#choices.key);
+    return query.size > 0 ? `?${query}` : "";
+  }
+
+  #askForKey() {
+    this.stop();
+    this.#tell("key");
   }
 
   #fail(line) {

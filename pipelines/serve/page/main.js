@@ -2,8 +2,7 @@
 //
 // What the page's parts tell each other.
 import {Level} from "./audio/level.js";
-import {WebSocketCall} from "./calls/websocket_call.js";
-import {Conversation} from "./conversation.js";
+import {Conversation, waysOf} from "./conversation.js";
 import {serverStatus} from "./server_status.js";
 import {clockTime} from "./view/clock_time.js";
 import {action, Notices} from "./view/notices.js";
@@ -24,7 +23,7 @@ const kStates = {
 const byId = (id) => document.getElementById(id);
 const notices = new Notices(byId("notices"));
 const transcript = new Transcript(byId("transcript"), byId("transcript-scroller"));
-const settings = new Settings([["auto", "Automatic"], ["websocket", "WebSocket"]]);
+const settings = new Settings([["auto", "Automatic"], ["webrtc", "WebRTC"], ["websocket", "WebSocket"]]);
 const statistics = new Statistics(byId("statistics"));
 const conversation = new Conversation(settings.choices);
 const recording = new Recording(conversation, notices);
@@ -71,10 +70,11 @@ function countDown(why, seconds) {
   }, 1000);
 }
 
-function beginCall() {
+function beginCall({detail: way}) {
   began = performance.now();
   byId("welcome").hidden = true;
   transcript.begin("A new conversation: Moshi remembers nothing of the one before");
+  byId("way").textContent = `In use: ${way}.`;
   settings.showInUse(conversation.microphone.track);
   settings.listDevices();
   const levels = [new Level(conversation.context, conversation.microphone.node), new Level(conversation.context, conversation.voice)];
@@ -93,6 +93,7 @@ function endCall() {
   moshis.clear();
   statistics.show({});
   byId("elapsed").textContent = "";
+  byId("way").textContent = "";
 }
 
 function secondsTalked() {
@@ -106,6 +107,13 @@ conversation.addEventListener("notice", ({detail}) => notices.show("server", det
   mood: "warning", actions: [action("Dismiss", () => notices.remove("server"))]}));
 conversation.addEventListener("failed", ({detail}) => notices.show("failed", detail, {
   mood: "error", actions: [action("Dismiss", () => notices.remove("failed"))]}));
+
+conversation.addEventListener("key", () => byId("key-dialog").showModal());
+
+byId("key-dialog").onclose = () => {
+  settings.choices.key = byId("key").value;
+  if (byId("key-dialog").returnValue === "use") conversation.start();
+};
 
 byId("talk").onclick = () => {
   notices.remove("failed");
@@ -127,6 +135,7 @@ function showMuted(muted) {
 
 settings.addEventListener("microphone", async () => {
   await conversation.changeMicrophone();
+  byId("way").textContent = `In use: ${way}.`;
   settings.showInUse(conversation.microphone?.track ?? null);
 });
 settings.addEventListener("speaker", () => conversation.changeSpeaker());
@@ -181,7 +190,7 @@ function whyNot() {
     return "Browsers give pages the microphone on localhost and over https alone: open this page as " +
         "https://…, which the server speaks with --ssl DIR.";
   }
-  if (!WebSocketCall.supported()) return "This browser has no Opus for pages (WebCodecs): a newer one is needed.";
+  if (waysOf("auto").length === 0) return "This browser has neither WebRTC nor Opus for pages (WebCodecs): a newer one is needed.";
   return null;
 }
 

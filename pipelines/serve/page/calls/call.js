@@ -7,8 +7,8 @@
  * - `notice`: a line from the server,
  * - `end`: {reason, again}: it is over; `again` says whether another attempt may go better.
  *
- * Calls have `voice`, an AudioNode of what the model says (it is heard without being connected further), and
- * - `connect(query)`: ends once the server listens; an error says why it does not,
+ * Each class has a `title`, and `supported()`: whether this browser can. Calls have `voice`, an AudioNode of what the model says (it is heard without being connected further), and
+ * - `connect(query)`: ends once the server listens; an error says why it does not, as refusalOf() gives it,
  * - `statistics()`: seconds: `roundTrip`, `jitter`, `buffered`, `turnaround` (from the end of a frame that was said to the arrival
  *   of the model's frame for it), and `loss` (a fraction), `gaps` (their number); those it knows,
  * - `setSpeaker(id)`: plays on another device,

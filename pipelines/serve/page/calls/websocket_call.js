@@ -4,19 +4,24 @@
 import {OggOpusReader, OggOpusWriter} from "../audio/ogg_opus.js";
 import {Call} from "./call.js";
 import {FrameClock} from "./frame_clock.js";
+import {refusalOf} from "./refusal.js";
 
 const kHandshake = 0, kAudio = 1, kText = 2, kError = 5;
 const kDecodedRate = 48000;
 const kPacket = 0.02;       // Seconds.
 const kConnectSeconds = 15;
 const kPolicyViolation = 1008, kNormal = 1000;
+const kUpgradeRequired = 426;
 
 export class WebSocketCall extends Call {
+  static title = "WebSocket";
+
   static supported() {
     return "AudioEncoder" in globalThis && "AudioDecoder" in globalThis;
   }
 
   #context;
+  #microphone;
   #socket;
   #capture;
   #playback;
@@ -33,7 +38,7 @@ export class WebSocketCall extends Call {
   constructor(context, microphone) {
     super();
     this.#context = context;
-    this.microphone = microphone;
+    this.#microphone = microphone;
   }
 
   async connect(query) {
@@ -44,7 +49,9 @@ export class WebSocketCall extends Call {
     address.protocol = address.protocol.replace("http", "ws");
     this.#socket = new WebSocket(address);
     this.#socket.binaryType = "arraybuffer";
-    await this.#handshake();
+    await this.#handshake().catch(async (error) => {
+      throw await whyRefused(query) ?? error;
+    });
     this.#socket.onmessage = ({data}) => this.#receive(new Uint8Array(data));
     this.#socket.onclose = ({code, reason}) => this.#closed(code, reason);
     this.#send(kAudio, this.#writer.headers());
@@ -94,7 +101,7 @@ export class WebSocketCall extends Call {
     this.#capture = new AudioWorkletNode(this.#context, "capture", {
       channelCount: 1, channelCountMode: "explicit", outputChannelCount: [1]});
     this.#capture.port.onmessage = ({data}) => this.#encode(data);
-    this.microphone.node.connect(this.#capture);
+    this.#microphone.node.connect(this.#capture);
     this.#capture.connect(this.#context.destination);  // Silent; without it some browsers do not run it.
   }
 
@@ -169,7 +176,7 @@ export class WebSocketCall extends Call {
   close() {
     if (this.#socket) this.#socket.onclose = null;
     this.#socket?.close(kNormal);
-    if (this.#capture) this.microphone.node.disconnect(this.#capture);
+    if (this.#capture) this.#microphone.node.disconnect(this.#capture);
     for (const worklet of [this.#capture, this.#playback]) {
       worklet?.port.postMessage(null);  // It ends.
       worklet?.disconnect();
@@ -179,4 +186,10 @@ export class WebSocketCall extends Call {
       if (codec && codec.state !== "closed") codec.close();
     }
   }
+}
+
+/** Browsers do not say why a WebSocket was refused; a plain request is answered with the reason. */
+async function whyRefused(query) {
+  const response = await fetch(`api/chat${query}`).catch(() => null);
+  return response === null || response.status === kUpgradeRequired ? null : refusalOf(response);
 }

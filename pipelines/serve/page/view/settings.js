@@ -9,9 +9,9 @@ const byId = (id) => document.getElementById(id);
 
 /** What the user chose, kept for the next visit. Tells of `microphone`, `speaker` and `announce` when that changes. */
 export class Settings extends EventTarget {
-  /** device, speaker, transport; echoCancellation, noiseSuppression, autoGainControl, announce. */
+  /** device, speaker, transport; echoCancellation, noiseSuppression, autoGainControl, announce; and the key, for this visit only. */
   choices = {
-    device: "", speaker: "", transport: "auto",
+    device: "", speaker: "", transport: "auto", key: "",
     echoCancellation: true, noiseSuppression: true, autoGainControl: true, announce: false};
 
   /** `transports`: [value, label] of each way to choose. */
@@ -57,7 +57,7 @@ export class Settings extends EventTarget {
     const control = byId(id);
     control.addEventListener("change", () => {
       this.choices[id] = control.type === "checkbox" ? control.checked : control.value;
-      store(this.choices);
+      store({...this.choices, key: ""});
       this.dispatchEvent(new Event(event));
     });
   }
