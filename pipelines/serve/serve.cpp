@@ -104,6 +104,19 @@ void add_serve(CLI::App& app) {
       ->add_option("--drain-seconds", options->drain_seconds, "Time for conversations to end after SIGTERM")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command
+      ->add_option("--admin-port", options->admin_port,
+                   "Port for metrics and health, for operators alone (0: none)")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_option("--admin-host", options->admin_host, "Address or name of that port")
+      ->capture_default_str();
+  command
+      ->add_option_function<std::string>(
+          "--log", [options](const std::string& form) { options->json_log = form == "json"; },
+          "What is said on stderr: text for people, json with a line an event")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->default_str("text");
   command->add_flag("--allow-slow", options->allow_slow,
                     "Serve even where a frame takes longer than it lasts");
   serve::add_webrtc_options(*command, options->webrtc);

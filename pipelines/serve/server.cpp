@@ -5,80 +5,84 @@
 
 #include <csignal>
 
-#include "report.h"
 #include "serve/chat/routes.h"
 #include "serve/http/answer.h"
 #include "serve/http/limits.h"
 #include "serve/http/listen.h"
+#include "serve/http/request.h"
 #include "serve/http/static_files.h"
+#include "serve/observe/routes.h"
 #include "serve/webrtc/routes.h"
 
 namespace serve {
 namespace {
 
-using nlohmann::ordered_json;
-
 /// A closing handshake takes no longer.
 constexpr guint kGoodbyeSeconds = 2;
+
+SoupServer* new_server() { return soup_server_new("server-header", "gst-moshi", nullptr); }
+
+/// Lets pages of the listed origins read all answers of a server.
+void share_answers(SoupServer* server, Access& access) {
+  static const auto got_headers =
+      +[](SoupServerMessage* message, gpointer data) { static_cast<Access*>(data)->share(message); };
+  const auto started = +[](SoupServer*, SoupServerMessage* message, gpointer data) {
+    g_signal_connect(message, "got-headers", G_CALLBACK(got_headers), data);
+  };
+  g_signal_connect(server, "request-started", G_CALLBACK(started), &access);
+}
+
+double now() { return static_cast<double>(g_get_monotonic_time()) * 1e-6; }
 
 }  // namespace
 
 Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionContext> context, int places)
     : options_(options),
       context_(std::move(context)),
+      log_(options.json_log),
+      metrics_(moshi::build_info().version, context_->model(),
+               static_cast<double>(context_->codec().frame_ns) * 1e-9),
       access_(options.access),
       admission_(static_cast<size_t>(places)),
       waiting_room_(admission_, options.queue_seconds),
-      server_(soup_server_new("server-header", "gst-moshi", nullptr)),
+      public_(new_server()),
+      admin_(options.admin_port != 0 ? new_server() : nullptr),
       loop_(g_main_loop_new(nullptr, FALSE)),
-      sessions_(options.limits, [this](const Session&, double) { ended(); }) {
+      sessions_(options.limits, [this](const Session& session, double seconds) { ended(session, seconds); }) {
   add_routes();
 }
 
 Server::~Server() {
-  soup_server_disconnect(server_);
-  g_object_unref(server_);
+  sessions_.clear();
+  soup_server_disconnect(public_.get());
   g_main_loop_unref(loop_);
 }
 
 void Server::add_routes() {
-  soup_server_remove_websocket_extension(server_, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);  // Opus is dense.
-  limit_requests(server_);
-  g_signal_connect(
-      server_, "request-started", G_CALLBACK(+[](SoupServer*, SoupServerMessage* message, gpointer self) {
-        g_signal_connect(message, "got-headers", G_CALLBACK(+[](SoupServerMessage* request, gpointer server) {
-                           static_cast<Server*>(server)->access_.share(request);
-                         }),
-                         self);
-      }),
-      this);
+  SoupServer* http = public_.get();
+  soup_server_remove_websocket_extension(http, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);  // Opus is dense.
+  limit_requests(http);
+  share_answers(http, access_);
   add_chat_routes(*this);
   add_webrtc_routes(*this);
-  const auto add = [this](const char* path, SoupServerCallback handler) {
-    soup_server_add_handler(server_, path, handler, this, nullptr);
-  };
-  add("/livez", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer) {
-    answer_line(message, SOUP_STATUS_OK, "ok");
-  });
-  add("/readyz", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
-    const bool ready = !static_cast<Server*>(self)->admission_.draining();
-    answer_line(message, ready ? SOUP_STATUS_OK : SOUP_STATUS_SERVICE_UNAVAILABLE, ready ? "ok" : "draining");
-  });
-  add("/api/status", [](SoupServer*, SoupServerMessage* message, const char*, GHashTable*, gpointer self) {
-    static_cast<Server*>(self)->answer_status(message);
-  });
-  add("/", [](SoupServer*, SoupServerMessage* message, const char* path, GHashTable*, gpointer self) {
-    answer_static(message, static_cast<Server*>(self)->options_.statics, path);
-  });
+  add_status_routes(http, *this);
+  soup_server_add_handler(
+      http, "/",
+      [](SoupServer*, SoupServerMessage* message, const char* path, GHashTable*, gpointer self) {
+        answer_static(message, static_cast<Server*>(self)->options_.statics, path);
+      },
+      this, nullptr);
+  if (admin_ == nullptr) return;
+  limit_requests(admin_.get());
+  add_status_routes(admin_.get(), *this);
+  add_metrics_route(admin_.get(), *this);
 }
 
-void Server::answer_status(SoupServerMessage* message) const {
-  const ordered_json status = {{"slots_total", admission_.places()},
-                               {"slots_used", admission_.used()},
-                               {"draining", admission_.draining()},
-                               {"model", context_->model()},
-                               {"version", moshi::build_info().version}};
-  answer(message, SOUP_STATUS_OK, "application/json", status.dump() + "\n");
+void Server::listen() {
+  serve::listen(public_.get(), {options_.host, options_.port, options_.ssl, "--"});
+  if (admin_) serve::listen(admin_.get(), {options_.admin_host, options_.admin_port, "", "--admin-"});
+  log_.listening((options_.ssl.empty() ? "http://" : "https://") + options_.host + ":" +
+                 std::to_string(options_.port));
 }
 
 bool Server::permit(SoupServerMessage* message) {
@@ -103,7 +107,8 @@ void Server::admit_in_turn(SoupServerMessage* message, std::function<void(Admiss
   } else {
     allow_silence(message);
     soup_server_message_pause(message);
-    waiting_room_.wait([this, message = g_object_ref(message), then](Admission::Place free) {
+    waiting_room_.wait([this, begun = now(), message = g_object_ref(message), then](Admission::Place free) {
+      metrics_.queued(now() - begun);
       if (free == nullptr) {
         refuse(message, admission_.refusal());
       } else {
@@ -122,21 +127,29 @@ void Server::refuse(SoupServerMessage* message, const Refusal& refusal) {
   if (refusal.status == SOUP_STATUS_UNAUTHORIZED)
     soup_message_headers_replace(headers, "WWW-Authenticate", "Bearer");
   answer_problem(message, refusal.status, refusal.line);
+  metrics_.refused(refusal.reason);
+  log_.refused(caller_of(message), refusal);
 }
 
-void Server::ended() {
+void Server::keep(std::unique_ptr<Session> session, Admission::Place place) {
+  log_.began(*session);
+  sessions_.keep(std::move(session), std::move(place));
+}
+
+void Server::ended(const Session& session, double seconds) {
+  metrics_.ended(session, seconds);
+  log_.ended(session, seconds);
   if (admission_.draining() && sessions_.size() == 0) g_main_loop_quit(loop_);
 }
 
 void Server::drain() {
   admission_.drain();
   waiting_room_.clear();
+  log_.draining(sessions_.size(), options_.drain_seconds);
   if (sessions_.size() == 0) {
     g_main_loop_quit(loop_);
     return;
   }
-  print_message("ending: " + std::to_string(sessions_.size()) + " conversations have " +
-                std::to_string(options_.drain_seconds) + " s left; interrupt again to end them now");
   g_timeout_add_seconds(
       static_cast<guint>(options_.drain_seconds),
       [](gpointer self) -> gboolean {
@@ -155,7 +168,7 @@ void Server::drain() {
 }
 
 void Server::run() {
-  listen(server_, {options_.host, options_.port, options_.ssl, "--port"});
+  listen();
   const auto on_signal = [](gpointer self) -> gboolean {
     auto* server = static_cast<Server*>(self);
     if (server->admission_.draining()) {
@@ -168,8 +181,6 @@ void Server::run() {
   // For good: another signal while the process ends must not kill it.
   g_unix_signal_add(SIGTERM, on_signal, this);
   g_unix_signal_add(SIGINT, on_signal, this);
-  std::cerr << "listening on " << (options_.ssl.empty() ? "http" : "https") << "://" << options_.host << ':'
-            << options_.port << std::endl;
   g_main_loop_run(loop_);
 }
 

@@ -12,8 +12,11 @@
 #include <string>
 
 #include "options.h"
+#include "pipeline.h"
 #include "serve/admission.h"
 #include "serve/http/access.h"
+#include "serve/observe/log.h"
+#include "serve/observe/metrics.h"
 #include "serve/sessions.h"
 #include "serve/waiting_room.h"
 #include "serve/webrtc/options.h"
@@ -29,6 +32,9 @@ struct ServerOptions : CommonOptions {
   int queue_seconds = 0;  ///< How long a client of /api/chat waits for a place; 0: not at all.
   int drain_seconds = 30;
   bool allow_slow = false;
+  std::string admin_host = "localhost";
+  int admin_port = 0;  ///< Where operators see metrics; 0: nowhere.
+  bool json_log = false;
   AccessOptions access;
   Sessions::Limits limits{.idle_seconds = 60};
   WebrtcOptions webrtc;
@@ -45,12 +51,12 @@ class Server {
   /// Serves until SIGTERM or SIGINT, then lets conversations end for `drain_seconds`.
   void run();
 
-  /// For routes: where they add their handlers.
-  [[nodiscard]] SoupServer* http() const { return server_; }
+  /// For routes: where they add their handlers, and what these need.
+  [[nodiscard]] SoupServer* http() const { return public_.get(); }
   [[nodiscard]] const ServerOptions& options() const { return options_; }
-  [[nodiscard]] std::string model() const { return context_->model(); }
-  [[nodiscard]] const moshi::CodecInfo& codec() const { return context_->codec(); }
-  [[nodiscard]] Sessions& sessions() { return sessions_; }
+  [[nodiscard]] const moshi::ExecutionContext& context() const { return *context_; }
+  [[nodiscard]] const Admission& admission() const { return admission_; }
+  [[nodiscard]] Metrics& metrics() { return metrics_; }
   /// False where the request may not ask for a conversation, and has its answer.
   bool permit(SoupServerMessage* message);
   /// A place for the conversation that a request asks for. Where it gets none the request is answered, and
@@ -60,20 +66,26 @@ class Server {
   void admit_in_turn(SoupServerMessage* message, std::function<void(Admission::Place place)> then);
   /// Answers a request for a conversation that does not begin.
   void refuse(SoupServerMessage* message, const Refusal& refusal);
+  /// Holds a conversation, in its place, until it ends.
+  void keep(std::unique_ptr<Session> session, Admission::Place place);
+  /// The conversation of that id, null where there is none.
+  [[nodiscard]] Session* find(const std::string& id) const { return sessions_.find(id); }
 
  private:
-  /// What is answered whatever carries conversations.
   void add_routes();
-  void ended();
+  void listen();
+  void ended(const Session& session, double seconds);
   void drain();
-  void answer_status(SoupServerMessage* message) const;
 
   ServerOptions options_;
   std::shared_ptr<moshi::ExecutionContext> context_;
+  Log log_;
+  Metrics metrics_;
   Access access_;
   Admission admission_;
   WaitingRoom waiting_room_;
-  SoupServer* server_;
+  ObjectHandle<SoupServer> public_;
+  ObjectHandle<SoupServer> admin_;
   GMainLoop* loop_;
   Sessions sessions_;
 };

@@ -48,8 +48,10 @@ const char* name_of(Ending ending) {
 Session::Session(const char* transport, Caller caller)
     : id_(random_id()), transport_(transport), caller_(std::move(caller)) {}
 
-void Session::ends_because(Ending ending) {
-  if (ending_ == Ending::Client) ending_ = ending;
+void Session::ends_because(Ending ending, const std::string& detail) {
+  if (ending_ != Ending::Client) return;
+  ending_ = ending;
+  detail_ = detail;
 }
 
 void Session::end() {

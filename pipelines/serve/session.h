@@ -54,6 +54,8 @@ class Session {
   [[nodiscard]] const Caller& caller() const { return caller_; }
   /// Why it ended, or is about to.
   [[nodiscard]] Ending ending() const { return ending_; }
+  /// One line about that, may be empty.
+  [[nodiscard]] const std::string& detail() const { return detail_; }
 
   /// Says goodbye; the conversation ends when the client has answered, or is gone.
   virtual void close(Ending ending) = 0;
@@ -65,7 +67,7 @@ class Session {
 
  protected:
   /// The first reason stays.
-  void ends_because(Ending ending);
+  void ends_because(Ending ending, const std::string& detail = "");
   /// The conversation is over.
   void end();
 
@@ -74,6 +76,7 @@ class Session {
   const char* transport_;
   Caller caller_;
   Ending ending_ = Ending::Client;
+  std::string detail_;
   std::function<void()> on_end_;
 };
 

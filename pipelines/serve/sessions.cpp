@@ -39,6 +39,12 @@ void Sessions::close_all(Ending ending) {
   for (const Held& held : held_) held.session->close(ending);
 }
 
+void Sessions::clear() {
+  close_all(Ending::Stopping);
+  for (const Held& held : held_) on_end_(*held.session, now() - held.begun);
+  held_.clear();
+}
+
 /// Not at once: the session is still in its call.
 void Sessions::remove(const Session* session) {
   struct Removal {
@@ -53,6 +59,7 @@ void Sessions::remove(const Session* session) {
         const auto held = std::find_if(all.begin(), all.end(), [&](const Held& entry) {
           return entry.session.get() == removal->session;
         });
+        if (held == all.end()) return G_SOURCE_REMOVE;  // All have been ended meanwhile.
         const Held ended = std::move(*held);
         all.erase(held);
         removal->sessions->on_end_(*ended.session, now() - ended.begun);

@@ -35,6 +35,8 @@ class Sessions {
   [[nodiscard]] size_t size() const { return held_.size(); }
   /// Says goodbye to all.
   void close_all(Ending ending);
+  /// Ends all at once: the server stops.
+  void clear();
 
  private:
   struct Held {

@@ -21,6 +21,7 @@ FRAME = 1920
 class Server:
     def __init__(self, process, port, secure):
         self.process, self.port = process, port
+        self.said = []  # Lines on stderr; all of them once it has ended.
         secure = "s" if secure else ""
         self.http = f"http{secure}://localhost:{port}"
         self.chat = f"ws{secure}://localhost:{port}/api/chat"
@@ -38,16 +39,16 @@ def serving(*options, port=None):
     port = port or free_port()
     command = [os.environ["GST_MOSHI_TOOL"], "serve", "--port", str(port), *map(str, options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        line = process.stderr.readline()
         server = Server(process, port, "--ssl" in options)
-        assert line == f"listening on {server.http}\n"
+        server.said.append(process.stderr.readline())
+        assert "listening" in server.said[0] and server.http in server.said[0]
         try:
             yield server
         finally:
             process.terminate()
-            rest = process.communicate(timeout=60)[1]
-            print(rest)
-        assert process.returncode == 0, rest
+            server.said += process.communicate(timeout=60)[1].splitlines(keepends=True)
+            print(*server.said)
+        assert process.returncode == 0, server.said
 
 
 def status(server):

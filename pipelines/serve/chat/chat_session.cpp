@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "conversation.h"
+#include "serve/observe/step_clock.h"
 #include "serve/sampling.h"
 
 namespace serve {
@@ -46,13 +47,15 @@ gushort close_code(Ending ending) {
 
 ChatSession::ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
                          const CommonOptions& model, const moshi::CodecInfo& codec,
-                         const ChatSettings& settings)
+                         const ChatSettings& settings, Metrics& metrics)
     : Session("websocket", caller),
       connection_(connection),
       socket_(socket),
       most_frames_(settings.most_frames),
       traffic_(socket),
-      heard_from_(g_get_monotonic_time()),
+      metrics_(metrics),
+      begun_(g_get_monotonic_time()),
+      heard_from_(begun_),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
   g_object_ref(socket_);
@@ -61,6 +64,7 @@ ChatSession::ChatSession(SoupWebsocketConnection* connection, GSocket* socket, c
       std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
   GstElement* lm = add_language_model(pipeline_, model, {}, choose_seed(settings.seed), /*allow_slow=*/false);
   set_sampling(lm, settings);
+  time_steps(lm, metrics);
   GstElement* audio = add_sink(&ChatSession::pulled<&ChatSession::speak>);
   GstElement* text = add_sink(&ChatSession::pulled<&ChatSession::say>);
   link_conversation(pipeline_, model, source, lm, audio);
@@ -192,6 +196,7 @@ void ChatSession::receive(GBytes* message) {
 }
 
 void ChatSession::fail(Ending ending, const std::string& line) {
+  ends_because(ending, line);
   post(Kind::Error, line);
   deliver();
   close(ending);
@@ -204,15 +209,18 @@ void ChatSession::speak(GstBuffer* audio) {
   if (gst_buffer_map(audio, &map, GST_MAP_READ) == FALSE) return;
   const auto* samples = reinterpret_cast<const float*>(map.data);
   std::vector<uint8_t> pages;
+  bool first = false;
   bool last = false;
   {
     const std::lock_guard lock(mutex_);
     writer_.write({samples, map.size / sizeof(float)}, pages);
+    first = frames_ == 0;
     last = ++frames_ == most_frames_;
   }
   gst_buffer_unmap(audio, &map);
   post(Kind::Audio, pages.data(), pages.size());
   say_due(GST_BUFFER_PTS(audio));
+  if (first) metrics_.first_audio(static_cast<double>(g_get_monotonic_time() - begun_) * 1e-6);
   if (last) gst_element_post_message(pipeline_.get(), gst_message_new_eos(GST_OBJECT(pipeline_.get())));
 }
 
@@ -283,7 +291,6 @@ void ChatSession::deliver() {
   }
   if (outbox_.size() <= kMostUnsent) return;
   lock.unlock();
-  print_message("a client does not read what it is sent: its conversation ends");
   cut_off(Ending::NotReading);
 }
 
@@ -296,7 +303,6 @@ void ChatSession::handle(GstMessage* message) {
   GError* raw_error = nullptr;
   gst_message_parse_error(message, &raw_error, nullptr);
   const GstHandle<GError> error(raw_error);
-  print_message(std::string("a conversation ended: ") + error->message);
   fail(Ending::Failed, error->message);
 }
 

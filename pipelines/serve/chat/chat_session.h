@@ -18,6 +18,7 @@
 #include "serve/chat/frame_source.h"
 #include "serve/chat/ogg_opus.h"
 #include "serve/chat/traffic.h"
+#include "serve/observe/metrics.h"
 #include "serve/session.h"
 
 namespace serve {
@@ -29,7 +30,8 @@ class ChatSession : public Session {
  public:
   /// The conversation begins at once.
   ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
-              const CommonOptions& model, const moshi::CodecInfo& codec, const ChatSettings& settings);
+              const CommonOptions& model, const moshi::CodecInfo& codec, const ChatSettings& settings,
+              Metrics& metrics);
   ~ChatSession() override;
 
   void close(Ending ending) override;
@@ -72,7 +74,9 @@ class ChatSession : public Session {
   std::vector<float> heard_;  ///< Room for a message's samples.
   uint64_t most_frames_;
   Traffic traffic_;
-  gint64 heard_from_;  ///< When the client last sent anything, in monotonic microseconds.
+  Metrics& metrics_;
+  gint64 begun_;       ///< In monotonic microseconds, as the next.
+  gint64 heard_from_;  ///< When the client last sent anything.
   guint bus_watch_ = 0;
   guint ping_ = 0;
   guint watch_ = 0;

@@ -52,9 +52,9 @@ void begin(Server& server, SoupServerMessage* message, SoupWebsocketConnection* 
   Admission::Place place = detach(message);
   allow_silence(message);
   const ChatSettings settings = parse_chat_settings(query_of(message));
-  server.sessions().keep(
+  server.keep(
       std::make_unique<ChatSession>(connection, soup_server_message_get_socket(message), caller_of(message),
-                                    server.options(), server.codec(), settings),
+                                    server.options(), server.context().codec(), settings, server.metrics()),
       std::move(place));
 }
 

@@ -27,15 +27,15 @@ GTlsCertificate* certificate_of(const std::string& directory) {
 }
 
 /// The addresses of a host's name.
-GList* addresses_of(const std::string& host) {
+GList* addresses_of(const Address& where) {
   GResolver* resolver = g_resolver_get_default();
   GError* raw_error = nullptr;
-  GList* addresses = g_resolver_lookup_by_name(resolver, host.c_str(), nullptr, &raw_error);
+  GList* addresses = g_resolver_lookup_by_name(resolver, where.host.c_str(), nullptr, &raw_error);
   g_object_unref(resolver);
   const GstHandle<GError> error(raw_error);
   if (error)
-    throw Failure(Status::Usage,
-                  "--host " + host + ": expected an address of this machine, found: " + error->message);
+    throw Failure(Status::Usage, where.options + "host " + where.host +
+                                     ": expected an address of this machine, found: " + error->message);
   return addresses;
 }
 
@@ -49,7 +49,7 @@ void listen(SoupServer* server, const Address& where) {
   }
   const auto flags =
       certificate != nullptr ? SOUP_SERVER_LISTEN_HTTPS : static_cast<SoupServerListenOptions>(0);
-  GList* addresses = addresses_of(where.host);
+  GList* addresses = addresses_of(where);
   GstHandle<GError> error;
   bool listening = false;
   for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
@@ -70,7 +70,7 @@ void listen(SoupServer* server, const Address& where) {
   if (!listening) {
     throw Failure(Status::Other, "expected port " + std::to_string(where.port) + " of " + where.host +
                                      " to be free, found: " + (error ? error->message : "no address") +
-                                     "; choose another with " + where.option);
+                                     "; choose another with " + where.options + "port");
   }
 }
 

@@ -11,8 +11,8 @@ namespace serve {
 struct Address {
   std::string host;
   int port = 0;
-  std::string ssl;     ///< Directory of cert.pem and key.pem, empty: plain HTTP.
-  std::string option;  ///< What names another port: "--port".
+  std::string ssl;      ///< Directory of cert.pem and key.pem, empty: plain HTTP.
+  std::string options;  ///< How those that name host and port begin: "--" or "--admin-".
 };
 
 /// Makes `server` listen at all addresses of the host. Throws Failure where it cannot.

@@ -63,12 +63,13 @@ class PendingRequest {
   SoupServerMessage* message_;
 };
 
-std::unique_ptr<WebrtcSession> make_session(const Server& server, const Caller& caller,
+std::unique_ptr<WebrtcSession> make_session(Server& server, const Caller& caller,
                                             const CallRequest& request) {
   const ServerOptions& options = server.options();
   return std::make_unique<WebrtcSession>(
-      caller, WebrtcSession::Model{options, server.model(), server.codec(), options.allow_slow},
-      request.settings, options.webrtc, request.offer);
+      caller,
+      WebrtcSession::Model{options, server.context().model(), server.context().codec(), options.allow_slow},
+      request.settings, options.webrtc, request.offer, server.metrics());
 }
 
 void answer_created(SoupServerMessage* message, const Route& route, const Session& session,
@@ -97,7 +98,7 @@ void begin(const Route& route, SoupServerMessage* message, const CallRequest& re
       answer_problem(pending->get(), status, text);
     }
   });
-  server.sessions().keep(std::move(session), std::move(place));
+  server.keep(std::move(session), std::move(place));
 }
 
 void handle_endpoint(const Route& route, SoupServerMessage* message, const std::string& method) {
@@ -143,7 +144,7 @@ void patch(WebrtcSession& session, SoupServerMessage* message) {
 
 void handle_call(const Route& route, SoupServerMessage* message, const std::string& method,
                  const CallAddress& address) {
-  auto* session = dynamic_cast<WebrtcSession*>(route.server.sessions().find(address.id));
+  auto* session = dynamic_cast<WebrtcSession*>(route.server.find(address.id));
   if (session == nullptr) {
     answer_problem(message, SOUP_STATUS_NOT_FOUND, "there is no call at this address, or no more");
   } else if ((method == "DELETE" && !address.hangup) || (method == "POST" && address.hangup)) {
@@ -177,7 +178,7 @@ void handle(const Route& route, SoupServerMessage* message, const std::string& p
 }
 
 /// Answers nobody, once: the first answer of a process takes longer than those after it.
-void warm_up(const Server& server) {
+void warm_up(Server& server) {
   CallRequest request;
   request.offer = {.ufrag = "nobody",
                    .password = "nobodynobodynobodynobo",

@@ -5,6 +5,7 @@
 
 #include "conversation.h"
 #include "rtp_audio.h"
+#include "serve/observe/step_clock.h"
 #include "serve/sampling.h"
 
 namespace serve {
@@ -21,7 +22,7 @@ constexpr guint kGoodbyeMs = 300;
 }  // namespace
 
 WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettings& settings,
-                             const WebrtcOptions& options, Offer offer)
+                             const WebrtcOptions& options, Offer offer, Metrics& metrics)
     : Session("webrtc", std::move(caller)),
       model_(model.name),
       settings_(settings),
@@ -32,12 +33,15 @@ WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettin
   pipeline_.on_buffer(hearing, [this](GstBuffer*) { heard_ = g_get_monotonic_time(); });
   lm_ = add_language_model(pipeline_, model.options, {}, choose_seed(settings_.seed), model.allow_slow);
   set_sampling(lm_, settings_);
+  time_steps(lm_, metrics);
   // webrtcbin sends what it gets when it gets it.
   GstElement* speech = offer_.audio.hears
                            ? pipeline_.add_bin(opus_speech(offer_.audio.payload_type) + " ! clocksync")
                            : pipeline_.add_bin("fakesink sync=true async=false");
-  pipeline_.on_buffer(speech, [this](GstBuffer*) {
-    if (++frames_ == settings_.most_frames) main_.post([this] { close(Ending::Steps); });
+  pipeline_.on_buffer(speech, [this, &metrics](GstBuffer*) {
+    const uint64_t frames = ++frames_;
+    if (frames == 1) metrics.first_audio(static_cast<double>(g_get_monotonic_time() - begun_) * 1e-6);
+    if (frames == settings_.most_frames) main_.post([this] { close(Ending::Steps); });
   });
   link_conversation(pipeline_, model.options, hearing, lm_, speech);
   add_text_sink();
@@ -134,8 +138,7 @@ void WebrtcSession::handle(GstMessage* message) {
 
 void WebrtcSession::fail(unsigned status, const std::string& line) {
   if (goodbye_ != 0) return;
-  print_message("a call ended: " + line);
-  ends_because(Ending::Failed);
+  ends_because(Ending::Failed, line);
   if (const auto answered = std::exchange(on_answer_, nullptr)) answered(status, line);
   peer_->send(events_.ended(name_of(Ending::Failed), line));
   close(Ending::Failed);

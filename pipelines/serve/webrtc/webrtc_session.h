@@ -12,6 +12,7 @@
 #include "options.h"
 #include "pipeline.h"
 #include "serve/chat/chat_settings.h"
+#include "serve/observe/metrics.h"
 #include "serve/session.h"
 #include "serve/webrtc/events.h"
 #include "serve/webrtc/main_thread.h"
@@ -31,7 +32,7 @@ class WebrtcSession : public Session {
 
   /// The call begins at once; the model hears when the client's speech comes.
   WebrtcSession(Caller caller, const Model& model, const ChatSettings& settings, const WebrtcOptions& options,
-                Offer offer);
+                Offer offer, Metrics& metrics);
   ~WebrtcSession() override;
 
   /// `on_answer` is called once: with 201 and the answer, or with an error's status and line.
