@@ -5,10 +5,11 @@
 
 namespace {
 
-/// What is said leaves in packets of 20 ms, each at its time. Lost packets are concealed, and silence is fed
-/// where nothing comes.
+/// audiomixer keeps time where packets come early, late or not at all. What is said leaves in packets of 20
+/// ms, each at its time.
 constexpr const char* kPipeline =
-    "rtpopusdepay name=ear ! opusdec plc=true ! audioconvert ! audioresample ! "
+    "rtpopusdepay name=ear ! opusdec plc=true ! audioconvert ! audiomixer start-time-selection=first "
+    "discont-wait=0 output-buffer-duration=20000000 latency=40000000 ! audioresample ! "
     "mimienc ! moshilm name=lm greedy=true ! mimidec ! "
     "audioconvert ! audioresample ! audiobuffersplit output-buffer-duration=1/50 ! clocksync ! "
     "opusenc ! rtpopuspay name=mouth "

@@ -1,13 +1,16 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "caller.h"
 
+#include <gst/webrtc/webrtc.h>
+
 #include <utility>
 
 namespace {
 
 constexpr const char* kPipeline =
     "filesrc name=question ! wavparse ! audioconvert ! audioresample ! "
-    "audiobuffersplit output-buffer-duration=1/50 ! clocksync ! opusenc ! rtpopuspay name=mouth "
+    "audiobuffersplit output-buffer-duration=1/50 ! clocksync sync-to-first=true ! opusenc ! rtpopuspay "
+    "name=mouth "
     "rtpopusdepay name=ear ! opusdec plc=true ! audioconvert ! audioresample ! "
     "audio/x-raw,format=S16LE,rate=24000,channels=1 ! wavenc ! "
     "filesink name=heard async=false";
@@ -19,12 +22,24 @@ GstPadProbeReturn keep_on(GstPad*, GstPadProbeInfo* info, gpointer on_end) {
   return GST_PAD_PROBE_DROP;
 }
 
+/// Nothing of the question is lost: it begins when the other side can hear it.
+void ask_when_connected(GstElement* webrtc, GParamSpec*, gpointer question) {
+  GstWebRTCPeerConnectionState state = GST_WEBRTC_PEER_CONNECTION_STATE_NEW;
+  g_object_get(webrtc, "connection-state", &state, nullptr);
+  if (state != GST_WEBRTC_PEER_CONNECTION_STATE_CONNECTED) return;
+  gst_element_set_locked_state(GST_ELEMENT(question), FALSE);
+  gst_element_sync_state_with_parent(GST_ELEMENT(question));
+}
+
 }  // namespace
 
 Caller::Caller(const std::string& question, const std::string& heard, std::function<void()> on_end,
                Peer::OnFailure on_failure)
     : on_end_(std::move(on_end)), peer_(kPipeline, std::move(on_failure)) {
-  g_object_set(peer_.element("question"), "location", question.c_str(), nullptr);
+  GstElement* file = peer_.element("question");
+  g_object_set(file, "location", question.c_str(), nullptr);
+  gst_element_set_locked_state(file, TRUE);
+  g_signal_connect(peer_.element("webrtc"), "notify::connection-state", G_CALLBACK(ask_when_connected), file);
   g_object_set(peer_.element("heard"), "location", heard.c_str(), nullptr);
   GstPad* mouth = gst_element_get_static_pad(peer_.element("mouth"), "sink");
   gst_pad_add_probe(mouth, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, keep_on, &on_end_, nullptr);
