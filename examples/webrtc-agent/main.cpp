@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -63,7 +64,7 @@ class Call {
 
  private:
   void fail(const std::string& problem) {
-    problem_ = problem;
+    if (problem_.empty()) problem_ = problem;  // What follows comes of it.
     end();
   }
   void end() {
@@ -78,7 +79,15 @@ class Call {
   Caller caller_;
 };
 
+/// After what has been reported, and when the loop has begun.
+gboolean quit(gpointer loop) {
+  g_main_loop_quit(static_cast<GMainLoop*>(loop));
+  return G_SOURCE_REMOVE;
+}
+
 void run(const std::string& question) {
+  if (!std::filesystem::exists(question))
+    throw std::runtime_error(question + ": expected a WAV file, found nothing of this name");
   moshi::ContextOptions options;
   options.context_id = "agents";  // The embedded model, apart from what else the process may do with it.
   const auto model = make_model(options);
@@ -88,7 +97,7 @@ void run(const std::string& question) {
   std::vector<std::unique_ptr<Call>> calls;
   for (int number = 1; number <= kCalls; ++number) {
     calls.push_back(std::make_unique<Call>(number, name, question, [&talking, loop] {
-      if (--talking == 0) g_main_loop_quit(loop);
+      if (--talking == 0) g_idle_add(quit, loop);
     }));
   }
   g_main_loop_run(loop);

@@ -5,10 +5,8 @@
 #include <gst/webrtc/webrtc.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -74,43 +72,6 @@ void use_udp_alone(GstElement* webrtc) {
   g_object_unref(ice);
 }
 
-/// Waits until all of this side's candidates are in its description.
-class Gathering {
- public:
-  explicit Gathering(GstElement* webrtc) : webrtc_(webrtc) {
-    signal_ = g_signal_connect(webrtc, "notify::ice-gathering-state",
-                               G_CALLBACK(+[](GstElement*, GParamSpec*, gpointer self) {
-                                 auto* gathering = static_cast<Gathering*>(self);
-                                 const std::lock_guard lock(gathering->mutex_);
-                                 gathering->changed_.notify_all();
-                               }),
-                               this);
-  }
-  ~Gathering() { g_signal_handler_disconnect(webrtc_, signal_); }
-  Gathering(const Gathering&) = delete;
-  Gathering& operator=(const Gathering&) = delete;
-
-  void wait() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kLongestGathering, [this] { return complete(); }))
-      throw std::runtime_error(
-          "expected addresses to be reached at within 5 s, found none: is there a network interface besides "
-          "loopback?");
-  }
-
- private:
-  [[nodiscard]] bool complete() const {
-    GstWebRTCICEGatheringState state = GST_WEBRTC_ICE_GATHERING_STATE_NEW;
-    g_object_get(webrtc_, "ice-gathering-state", &state, nullptr);
-    return state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE;
-  }
-
-  GstElement* webrtc_;
-  gulong signal_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-};
-
 /// No way to the other side was found, or it has been lost.
 void check_connection(GstElement* webrtc, GParamSpec*, gpointer) {
   GstWebRTCPeerConnectionState state = GST_WEBRTC_PEER_CONNECTION_STATE_NEW;
@@ -138,6 +99,7 @@ Peer::Peer(const std::string& description, OnFailure on_failure) : on_failure_(s
   webrtc_ = element("webrtc");
   use_udp_alone(webrtc_);
   g_signal_connect(webrtc_, "pad-added", G_CALLBACK(link_ear), element("ear"));
+  g_signal_connect(webrtc_, "notify::ice-gathering-state", G_CALLBACK(note_gathering), this);
   g_signal_connect(webrtc_, "notify::connection-state", G_CALLBACK(check_connection), nullptr);
   GstBus* bus = gst_element_get_bus(pipeline_);
   gst_bus_add_watch(bus, handle, this);
@@ -216,10 +178,28 @@ std::string Peer::describe(const char* action, const char* field) {
   gst_promise_unref(promise);
   if (made == nullptr) throw std::runtime_error("the other side's description fits nothing of this one's");
   const Description description(made);
-  Gathering gathering(webrtc_);
   set_description(webrtc_, "set-local-description", *description);
-  gathering.wait();
+  wait_for_candidates();
   GstWebRTCSessionDescription* complete = nullptr;
   g_object_get(webrtc_, "local-description", &complete, nullptr);
   return to_text(*Description(complete));
+}
+
+void Peer::note_gathering(GstElement*, GParamSpec*, gpointer self) {
+  auto* peer = static_cast<Peer*>(self);
+  const std::lock_guard lock(peer->mutex_);
+  peer->gathering_changed_.notify_all();
+}
+
+void Peer::wait_for_candidates() {
+  std::unique_lock lock(mutex_);
+  const auto complete = [this] {
+    GstWebRTCICEGatheringState state = GST_WEBRTC_ICE_GATHERING_STATE_NEW;
+    g_object_get(webrtc_, "ice-gathering-state", &state, nullptr);
+    return state == GST_WEBRTC_ICE_GATHERING_STATE_COMPLETE;
+  };
+  if (!gathering_changed_.wait_for(lock, kLongestGathering, complete))
+    throw std::runtime_error(
+        "expected addresses to be reached at within 5 s, found none: is there a network interface besides "
+        "loopback?");
 }

@@ -5,7 +5,9 @@
 
 #include <gst/gst.h>
 
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <string>
 
 class Peer {
@@ -41,7 +43,13 @@ class Peer {
   /// candidates.
   std::string describe(const char* action, const char* field);
 
+  static void note_gathering(GstElement* webrtc, GParamSpec* property, gpointer self);
+  /// Until all of this side's are in its description.
+  void wait_for_candidates();
+
   OnFailure on_failure_;
+  std::mutex mutex_;
+  std::condition_variable gathering_changed_;
   GstElement* pipeline_;
   GstElement* webrtc_;
 };

@@ -138,10 +138,14 @@ def test_two_calls_share_a_model(tree, tmp_path):
 
 @pytest.mark.parametrize("arguments, status, line", [
     ([], 2, "usage: webrtc-agent QUESTION.wav"),
-    (["/no/such.wav"], 1, "Resource not found."),
+    (["/no/such.wav"], 1, "/no/such.wav: expected a WAV file, found nothing of this name"),
+    ([__file__], 1, "The stream is of a different type"),
 ])
 def test_what_is_wrong_with_a_call_is_one_line(tree, tmp_path, arguments, status, line):
     program = build(tree, "webrtc-agent")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, env=tree.environment,
-                          timeout=60)
-    assert (done.returncode, done.stderr) == (status, line + "\n")
+    done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env=tree.environment, timeout=60)
+    if "besides loopback" in done.stderr:
+        pytest.skip("WebRTC needs a network interface besides loopback")
+    assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+    assert done.stderr.startswith(line)
