@@ -22,7 +22,7 @@ function report(heard) {
 test("figures are those of the way in use, and of what is heard", () => {
   const figures = new WebrtcFigures().from(report({jitterBufferDelay: 480, jitterBufferEmittedCount: 4800}));
   const {turnaround, ...others} = figures;
-  assert.deepEqual(others, {jitter: 0.004, loss: 0.01, gaps: 2, buffered: 0.1, roundTrip: 0.03});
+  assert.deepEqual(others, {jitter: 0.004, loss: 0.01, gaps: 0, buffered: 0.1, roundTrip: 0.03});
   assert.ok(turnaround > 0.03);
 });
 
@@ -31,6 +31,12 @@ test("what waits to be heard is what waited lately", () => {
   figures.from(report({jitterBufferDelay: 480, jitterBufferEmittedCount: 4800}));
   assert.equal(figures.from(report({jitterBufferDelay: 576, jitterBufferEmittedCount: 9600})).buffered, 0.02);
   assert.equal(figures.from(report({jitterBufferDelay: 576, jitterBufferEmittedCount: 9600})).buffered, 0.02);
+});
+
+test("gaps are those after the beginning", () => {
+  const figures = new WebrtcFigures();
+  figures.from(report({concealmentEvents: 3}));
+  assert.equal(figures.from(report({concealmentEvents: 4})).gaps, 1);
 });
 
 test("before anything is known there are no figures", () => {

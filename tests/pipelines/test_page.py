@@ -25,7 +25,7 @@ PAGE = ROOT / "pipelines" / "serve" / "page"
 QUESTION = ROOT / "examples" / "question.wav"
 ROUNDS = int(os.environ.get("MOSHI_PAGE_ROUNDS", "5"))
 GREEDY = "/?text_temperature=0&audio_temperature=0"
-TRANSPORTS = ["websocket"]
+TRANSPORTS = ["websocket", "webrtc"]
 
 
 @pytest.fixture(name="server", scope="module")
@@ -184,6 +184,19 @@ def test_muted_it_is_not_asked(server, page):
     assert max(levels) == 0
     page.click("mute")
     page.wait(lambda: int(page.element("your-level").get_attribute("aria-valuenow")) > 20)
+    page.click("talk")
+    wait_until_free(server)
+    assert page.complaints() == []
+
+
+def test_the_microphone_may_be_tried_before(server, page):
+    page.open(server.http)
+    page.click("try")
+    page.wait(lambda: int(page.element("your-level").get_attribute("aria-valuenow")) > 20)
+    assert "echo cancellation on" in page.text("in-use")
+    assert places_taken(server) == 0
+    page.click("try")
+    assert page.text("in-use") == ""
     assert page.complaints() == []
 
 
@@ -320,7 +333,10 @@ def test_it_fits_a_phone(server, page):
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                 {"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": True})
     page.open(server.http)
+    page.talk()
     assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 320
+    assert all(page.element(name).is_displayed() for name in ("mute", "talk", "record"))
+    page.click("talk")
     page.click("open-panel")
     page.wait(lambda: page.element("close-panel").is_displayed())
     page.driver.switch_to.active_element.send_keys("\ue00c")  # Escape.

@@ -11,6 +11,7 @@ import {Settings} from "./view/settings.js";
 import {Statistics} from "./view/statistics.js";
 import {Strip} from "./view/strip.js";
 import {Transcript} from "./view/transcript.js";
+import {Trial} from "./view/trial.js";
 
 const kStatusMs = 5000;
 const kStatisticsMs = 1000;
@@ -29,6 +30,7 @@ const conversation = new Conversation(settings.choices);
 const recording = new Recording(conversation, notices);
 const yours = new Strip(byId("your-level"));
 const moshis = new Strip(byId("moshis-level"));
+const trial = new Trial(byId("try"), settings, yours, notices);
 let began = null;       // When the present call did, in milliseconds.
 let roundTrip;
 
@@ -46,6 +48,7 @@ function showState({state, why, seconds}) {
   }
   if (state !== "talking") endCall();
   byId("mute").disabled = state === "idle";
+  byId("try").hidden = state !== "idle";
   recording.allow(state === "talking");
   notices.remove("waiting");
   if (state === "waiting") countDown(why, seconds);
@@ -94,6 +97,7 @@ function endCall() {
   statistics.show({});
   byId("elapsed").textContent = "";
   byId("way").textContent = "";
+  settings.showInUse(null);
 }
 
 function secondsTalked() {
@@ -118,6 +122,7 @@ byId("key-dialog").onclose = () => {
 byId("talk").onclick = () => {
   notices.remove("failed");
   notices.remove("server");
+  trial.end();
   if (conversation.state === "idle") conversation.start();
   else conversation.stop();
 };
@@ -135,8 +140,7 @@ function showMuted(muted) {
 
 settings.addEventListener("microphone", async () => {
   await conversation.changeMicrophone();
-  byId("way").textContent = `In use: ${way}.`;
-  settings.showInUse(conversation.microphone?.track ?? null);
+  if (conversation.state === "talking") settings.showInUse(conversation.microphone.track);
 });
 settings.addEventListener("speaker", () => conversation.changeSpeaker());
 settings.addEventListener("announce", showAnnounced);
@@ -197,7 +201,7 @@ function whyNot() {
 const reason = whyNot();
 if (reason !== null) {
   notices.show("impossible", reason, {mood: "error"});
-  byId("talk").disabled = true;
+  byId("talk").disabled = byId("try").disabled = true;
 }
 
 setInterval(async () => {
@@ -209,6 +213,9 @@ setInterval(async () => {
 setInterval(() => {
   if (document.visibilityState === "visible") checkServer();
 }, kStatusMs);
-addEventListener("pagehide", () => conversation.stop());
+addEventListener("pagehide", () => {
+  trial.end();
+  conversation.stop();
+});
 showAnnounced();
 checkServer();

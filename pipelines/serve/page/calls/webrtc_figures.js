@@ -9,6 +9,7 @@ export class WebrtcFigures {
   #delay = 0;    // Of the browser's jitter buffer, in all, by the last report.
   #emitted = 0;  // Samples it gave out.
   #buffered = 0;
+  #firstGaps = null;  // Before anything was to be heard.
 
   /** Of a report, which has come after those before. */
   from(report) {
@@ -31,7 +32,8 @@ export class WebrtcFigures {
     this.#emitted = jitterBufferEmittedCount;
     figures.jitter = jitter;
     figures.loss = Math.max(0, packetsLost) / Math.max(1, packetsLost + packetsReceived);
-    figures.gaps = concealmentEvents;
+    this.#firstGaps ??= concealmentEvents;
+    figures.gaps = concealmentEvents - this.#firstGaps;
     figures.buffered = this.#buffered;
   }
 }

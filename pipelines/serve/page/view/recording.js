@@ -32,8 +32,18 @@ export class Recording {
     const {context, microphone, voice} = this.#conversation;
     this.#recorder = new Recorder(context, microphone.node, voice);
     this.#notices.remove("recorded");
-    this.#notices.show("recording", "Recording: you on the left, Moshi on the right.");
+    this.#showTime();
     button.setAttribute("aria-pressed", true);
+  }
+
+  #showTime() {
+    const recorder = this.#recorder;
+    const paragraph = this.#notices.show("recording", "Recording");
+    paragraph.parentElement.setAttribute("aria-live", "off");  // Its button says that it is pressed.
+    const timer = setInterval(() => {
+      if (this.#recorder === recorder) paragraph.textContent = `Recording: ${clockTime(recorder.seconds())}`;
+      else clearInterval(timer);
+    }, 1000);
   }
 
   async #end() {

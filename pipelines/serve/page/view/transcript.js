@@ -2,7 +2,7 @@
 import {clockTime} from "./clock_time.js";
 
 const kPause = 1200;  // Milliseconds without a word after which a line is over.
-const kNear = 80;    // Pixels from the end within which new lines scroll into view.
+const kNear = 40;    // Pixels from the end.
 
 /** What the model says, a line for each stretch of speech, with the time it began. */
 export class Transcript {
@@ -10,10 +10,13 @@ export class Transcript {
   #scroller;
   #words = null;  // The paragraph that goes on.
   #timer = null;
+  #follows = true;  // Whoever has scrolled back to read is left there.
 
   constructor(list, scroller) {
     this.#list = list;
     this.#scroller = scroller;
+    scroller.onscroll = () => { this.#follows = this.#isNearEnd(); };
+    new ResizeObserver(() => this.#scroll()).observe(scroller);
   }
 
   /** Another conversation, of which the model knows nothing else. */
@@ -27,9 +30,8 @@ export class Transcript {
     if (this.#words === null) this.#beginLine(seconds);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.endLine(), kPause);
-    const near = this.#isNearEnd();
     this.#words.append(this.#words.textContent === "" ? piece.trimStart() : piece);
-    if (near) this.#scrollToEnd();
+    this.#scroll();
   }
 
   /** No more words come for the line. */
@@ -48,20 +50,18 @@ export class Transcript {
   }
 
   #add(tag, properties) {
-    const near = this.#isNearEnd();
     const element = Object.assign(document.createElement(tag), properties);
     this.#list.append(element);
-    if (near) this.#scrollToEnd();
+    this.#scroll();
     return element;
   }
 
-  /** Whoever has scrolled back to read is left there. */
   #isNearEnd() {
     const {scrollHeight, scrollTop, clientHeight} = this.#scroller;
     return scrollHeight - scrollTop - clientHeight < kNear;
   }
 
-  #scrollToEnd() {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  #scroll() {
+    if (this.#follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 }
