@@ -20,12 +20,20 @@ FLAGS = ("--headless=new", "--no-sandbox", "--window-size=1280,900", "--autoplay
 class Page:
     """The page in its browser."""
 
-    def __init__(self, driver):
-        self.driver = driver
+    def __init__(self, driver, downloads):
+        self.driver, self.downloads = driver, downloads
 
     def open(self, address):
         self.driver.get(address)
         return self
+
+    def leave(self):
+        """As a browser that has never been there."""
+        origin = self.driver.execute_script("return location.origin")
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.complaints()
 
     def element(self, name):
         return self.driver.find_element(By.ID, name)
@@ -84,7 +92,7 @@ def browsing(microphone, downloads, **preferences):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
-        yield Page(driver)
+        yield Page(driver, downloads)
     finally:
         with contextlib.suppress(Exception):  # It may have been killed.
             driver.quit()

@@ -34,10 +34,16 @@ def server_fixture():
         yield server
 
 
-@pytest.fixture(name="page")
-def page_fixture(tmp_path):
-    with browsing(QUESTION, tmp_path) as page:
+@pytest.fixture(name="browser", scope="module")
+def browser_fixture(tmp_path_factory):
+    with browsing(QUESTION, tmp_path_factory.mktemp("downloads")) as page:
         yield page
+
+
+@pytest.fixture(name="page")
+def page_fixture(browser):
+    yield browser
+    browser.leave()
 
 
 def places_taken(server):
@@ -126,11 +132,21 @@ def recorded(page, tmp_path):
     """The recording's channels at 24 kHz: what was said, what was heard."""
     link = page.wait(lambda: page.driver.find_elements("css selector", "[data-name=recorded] a"))[0]
     link.click()
-    [file] = page.wait(lambda: list(tmp_path.glob("moshi-*.webm")))
+    file = page.wait(lambda: next(page.downloads.glob("moshi-*.webm"), None)).rename(tmp_path / "recorded.webm")
     subprocess.run(["gst-launch-1.0", "-q", "filesrc", f"location={file}", "!", "matroskademux", "!", "opusdec", "!",
                     "audioconvert", "!", "audioresample", "!", "audio/x-raw,format=S16LE,rate=24000", "!", "wavenc", "!",
                     "filesink", f"location={tmp_path}/recorded.wav"], check=True)
     return tool.read_wav(tmp_path / "recorded.wav")[1] / 32768
+
+
+def ask(server, page):
+    """Talks until both questions are answered, recording it."""
+    page.talk()
+    assert places_taken(server) == 1
+    record(page)
+    answers = page.text("transcript").count("twelve")
+    page.wait(lambda: "paris" in page.text("transcript") and page.text("transcript").count("twelve") > answers, 60)
+    time.sleep(1)  # The word is read before it is heard.
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -138,27 +154,36 @@ def test_it_asks_and_is_answered(server, page, transport, tmp_path):
     page.open(server.http + GREEDY)
     page.choose("transport", "auto" if transport == "webrtc" else transport)
     page.wait(lambda: page.text("status-text") == "Ready")
-    page.talk()
-    assert page.text("way").lower() == f"in use: {transport}."
-    assert places_taken(server) == 1
-    record(page)
-    page.wait(lambda: "paris" in page.text("transcript") and "twelve" in page.text("transcript"), 60)
-    assert re.search(r"^0:\d\d$", page.text("transcript"), re.MULTILINE)
-    assert re.fullmatch(r"\d+ ms", page.text("mouthToEar"))
-    assert re.fullmatch(r"\d+ ms", page.text("roundTrip"))
-    page.click("echoCancellation")
-    page.wait(lambda: "echo cancellation off" in page.text("in-use"))
-    time.sleep(1)
-    page.click("talk")
-    assert page.wait(lambda: page.state() == "idle")
-    wait_until_free(server)
-
-    said, heard = recorded(page, tmp_path)
-    question = tool.read_wav(QUESTION)[1][0] / 32768
     words = replies(tmp_path)
+    for _ in range(3):  # Where the machine is too busy there are gaps in what is heard.
+        ask(server, page)
+        assert page.text("way").lower() == f"in use: {transport}."
+        assert re.search(r"^0:\d\d$", page.text("transcript"), re.MULTILINE)
+        assert re.fullmatch(r"\d+ ms", page.text("mouthToEar"))
+        assert re.fullmatch(r"\d+ ms", page.text("roundTrip"))
+        page.click("talk")
+        page.wait(lambda: page.state() == "idle")
+        wait_until_free(server)
+        said, heard = recorded(page, tmp_path)
+        if min(likeness(heard, sound) for sound in words.values()) > 0.9:
+            break
     for sound in words.values():
         assert likeness(heard, sound) > 0.9 > 0.75 > likeness(said, sound)
+    question = tool.read_wav(QUESTION)[1][0] / 32768
     assert likeness(said, question[12000:36000]) > 0.75 > likeness(heard, question[12000:36000])
+    assert page.complaints() == []
+
+
+def test_echo_cancellation_is_switched_while_one_talks(server, page):
+    page.open(server.http)
+    page.talk()
+    page.wait(lambda: "echo cancellation on" in page.text("in-use"))
+    page.click("echoCancellation")
+    page.wait(lambda: "echo cancellation off" in page.text("in-use"))
+    assert page.state() == "talking"
+    page.wait(lambda: int(page.element("your-level").get_attribute("aria-valuenow")) > 20)
+    page.click("talk")
+    wait_until_free(server)
     assert page.complaints() == []
 
 
@@ -259,12 +284,13 @@ def test_a_page_that_is_left_gives_its_place_back(server, page, transport):
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_browser_that_is_killed_gives_its_place_back(server, page, transport):
-    page.open(server.http)
-    page.choose("transport", transport)
-    page.talk()
-    page.kill()
-    wait_until_free(server, 12)
+def test_a_browser_that_is_killed_gives_its_place_back(server, tmp_path, transport):
+    with browsing(QUESTION, tmp_path) as page:
+        page.open(server.http)
+        page.choose("transport", transport)
+        page.talk()
+        page.kill()
+        print(f"free after {wait_until_free(server, 12):.1f} s")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
