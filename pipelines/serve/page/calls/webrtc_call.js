@@ -64,7 +64,7 @@ export class WebrtcCall extends Call {
     }
     this.#address = new URL(response.headers.get("Location"), response.url);
     this.#tag = response.headers.get("ETag");
-    if (this.#peer.connectionState === "closed") this.close();  // Meanwhile one has hung up.
+    if (this.#peer.connectionState === "closed") this.#hangUp();  // Meanwhile this call was over.
     this.#peer.setConfiguration({iceServers: iceServers(response.headers.get("Link") ?? "")});
     return response.text();
   }
@@ -145,11 +145,16 @@ export class WebrtcCall extends Call {
     clearTimeout(this.#lost);
     this.#microphone.removeEventListener("change", this.#follow);
     this.#peer.onconnectionstatechange = this.#peer.onicecandidate = null;
-    this.#peer.close();
     this.#player.srcObject = null;
-    // The page may be about to go.
-    if (this.#address !== null) fetch(this.#address, {method: "DELETE", keepalive: true}).catch(() => {});
+    this.#hangUp().finally(() => this.#peer.close());
+  }
+
+  /** Tells the server, which needs not find out then, even where the page is about to go. */
+  async #hangUp() {
+    if (this.#address === null) return;
+    const address = this.#address;
     this.#address = null;
+    await fetch(address, {method: "DELETE", keepalive: true}).catch(() => {});
   }
 }
 
