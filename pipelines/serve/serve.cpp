@@ -117,6 +117,10 @@ void add_serve(CLI::App& app) {
           "What is said on stderr: text for people, json with a line an event")
       ->check(CLI::IsMember({"text", "json"}))
       ->default_str("text");
+  command
+      ->add_option("--record", options->record,
+                   "Records all conversations there: stereo Opus, and the model's words")
+      ->type_name("DIR");
   command->add_flag("--allow-slow", options->allow_slow,
                     "Serve even where a frame takes longer than it lasts");
   serve::add_webrtc_options(*command, options->webrtc);

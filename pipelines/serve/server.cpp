@@ -42,6 +42,7 @@ Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionCon
       log_(options.json_log),
       metrics_(moshi::build_info().version, context_->model(),
                static_cast<double>(context_->codec().frame_ns) * 1e-9),
+      recordings_(options.record, context_->model(), context_->codec().frame_ns, log_),
       access_(options.access),
       admission_(static_cast<size_t>(places)),
       waiting_room_(admission_, options.queue_seconds),

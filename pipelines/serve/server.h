@@ -17,6 +17,7 @@
 #include "serve/http/access.h"
 #include "serve/observe/log.h"
 #include "serve/observe/metrics.h"
+#include "serve/recording/recordings.h"
 #include "serve/sessions.h"
 #include "serve/waiting_room.h"
 #include "serve/webrtc/options.h"
@@ -35,6 +36,7 @@ struct ServerOptions : CommonOptions {
   std::string admin_host = "localhost";
   int admin_port = 0;  ///< Where operators see metrics; 0: nowhere.
   bool json_log = false;
+  std::string record;  ///< Directory for recordings of all conversations, empty: there are none.
   AccessOptions access;
   Sessions::Limits limits{.idle_seconds = 60};
   WebrtcOptions webrtc;
@@ -57,6 +59,7 @@ class Server {
   [[nodiscard]] const moshi::ExecutionContext& context() const { return *context_; }
   [[nodiscard]] const Admission& admission() const { return admission_; }
   [[nodiscard]] Metrics& metrics() { return metrics_; }
+  [[nodiscard]] Recordings& recordings() { return recordings_; }
   /// False where the request may not ask for a conversation, and has its answer.
   bool permit(SoupServerMessage* message);
   /// A place for the conversation that a request asks for. Where it gets none the request is answered, and
@@ -81,6 +84,7 @@ class Server {
   std::shared_ptr<moshi::ExecutionContext> context_;
   Log log_;
   Metrics metrics_;
+  Recordings recordings_;
   Access access_;
   Admission admission_;
   WaitingRoom waiting_room_;

@@ -2,7 +2,6 @@
 """Calls over WebRTC: a conversation with a client that is not ours, what each request is answered, and how calls end."""
 import asyncio
 import json
-import os
 import pathlib
 import re
 import signal
@@ -17,18 +16,12 @@ import pytest
 
 import tool
 from chat import question, serving
-from webrtc_client import RATE, SDP, Call
+from webrtc_client import RATE, SDP, Call, other_address
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUESTION_FILE = ROOT / "examples" / "question.wav"
 QUESTION = question(QUESTION_FILE)
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
-
-
-def other_address():
-    """Whether this machine has an address besides its loopback's, which ICE leaves out."""
-    return any(name != "lo" and (pathlib.Path("/sys/class/net") / name / "operstate").read_text() == "up\n"
-               for name in os.listdir("/sys/class/net"))
 
 
 pytestmark = pytest.mark.skipif(not other_address(), reason="expected a network interface besides lo, found none: "

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import fractions
 import json
+import os
+import pathlib
 import time
 
 import av
@@ -14,6 +16,12 @@ from aiortc.mediastreams import MediaStreamError
 RATE = 24000
 PACKET = 480  # 20 ms
 SDP = {"Content-Type": "application/sdp"}
+
+
+def other_address():
+    """Whether this machine has an address besides its loopback's, which ICE leaves out."""
+    return any(name != "lo" and (pathlib.Path("/sys/class/net") / name / "operstate").read_text() == "up\n"
+               for name in os.listdir("/sys/class/net"))
 
 
 class Mouth(MediaStreamTrack):

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "conversation.h"
+#include "serve/chat/metadata.h"
 #include "serve/observe/step_clock.h"
 #include "serve/sampling.h"
 
@@ -45,31 +46,34 @@ gushort close_code(Ending ending) {
 
 }  // namespace
 
-ChatSession::ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
-                         const CommonOptions& model, const moshi::CodecInfo& codec,
-                         const ChatSettings& settings, Metrics& metrics)
+ChatSession::ChatSession(Server& server, SoupWebsocketConnection* connection, GSocket* socket,
+                         const Caller& caller, const ChatSettings& settings)
     : Session("websocket", caller),
       connection_(connection),
       socket_(socket),
       most_frames_(settings.most_frames),
       traffic_(socket),
-      metrics_(metrics),
+      metrics_(server.metrics()),
       begun_(g_get_monotonic_time()),
       heard_from_(begun_),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
   g_object_ref(socket_);
   GstElement* source = pipeline_.add("appsrc");
+  const moshi::CodecInfo& codec = server.context().codec();
   source_ =
       std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
-  GstElement* lm = add_language_model(pipeline_, model, {}, choose_seed(settings.seed), /*allow_slow=*/false);
+  GstElement* lm =
+      add_language_model(pipeline_, server.options(), {}, choose_seed(settings.seed), /*allow_slow=*/false);
   set_sampling(lm, settings);
-  time_steps(lm, metrics);
+  time_steps(lm, metrics_);
   GstElement* audio = add_sink(&ChatSession::pulled<&ChatSession::speak>);
   GstElement* text = add_sink(&ChatSession::pulled<&ChatSession::say>);
-  link_conversation(pipeline_, model, source, lm, audio);
+  GstElement* encoder = link_conversation(pipeline_, server.options(), source, lm, audio);
   gst_element_link_pads(lm, "text_src", text, "sink");
+  recording_ = server.recordings().begin(*this, {encoder, audio, lm});
   connect_signals();
+  if (settings.metadata) post(Kind::Metadata, metadata_of(settings, server.context()));
   post(Kind::Handshake, nullptr, 0);
   for (const std::string& line : settings.refused) post(Kind::Error, line);
   gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);

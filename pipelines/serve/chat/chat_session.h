@@ -18,20 +18,19 @@
 #include "serve/chat/frame_source.h"
 #include "serve/chat/ogg_opus.h"
 #include "serve/chat/traffic.h"
-#include "serve/observe/metrics.h"
+#include "serve/server.h"
 #include "serve/session.h"
 
 namespace serve {
 
 /// First byte of a message.
-enum class Kind : uint8_t { Handshake = 0, Audio = 1, Text = 2, Error = 5, Ping = 6 };
+enum class Kind : uint8_t { Handshake = 0, Audio = 1, Text = 2, Metadata = 4, Error = 5, Ping = 6 };
 
 class ChatSession : public Session {
  public:
-  /// The conversation begins at once.
-  ChatSession(SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
-              const CommonOptions& model, const moshi::CodecInfo& codec, const ChatSettings& settings,
-              Metrics& metrics);
+  /// The conversation begins at once; `socket` is beneath its connection.
+  ChatSession(Server& server, SoupWebsocketConnection* connection, GSocket* socket, const Caller& caller,
+              const ChatSettings& settings);
   ~ChatSession() override;
 
   void close(Ending ending) override;
@@ -68,6 +67,7 @@ class ChatSession : public Session {
   SoupWebsocketConnection* connection_;
   GSocket* socket_;  ///< Beneath it.
   std::vector<gulong> signals_;
+  Recordings::Handle recording_;
   Pipeline pipeline_;
   std::unique_ptr<FrameSource> source_;
   OggOpusReader reader_;

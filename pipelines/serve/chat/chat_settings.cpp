@@ -41,6 +41,7 @@ ChatSettings parse_chat_settings(const Query& query) {
   settings.audio_temperature = number_of<double>(query, "audio_temperature", 0, kHottest);
   settings.audio_top_k = number_of<int>(query, "audio_topk", 0, kMostTopK);
   settings.most_frames = number_of<uint64_t>(query, "max_steps", 0, UINT64_MAX).value_or(0);
+  settings.metadata = number_of<int>(query, "metadata", 0, 1).value_or(0) == 1;
   // PersonaPlex's clients say -1 for any.
   for (const char* name : {"text_seed", "audio_seed", "seed"}) {
     const int64_t seed = number_of<int64_t>(query, name, -1, INT64_MAX).value_or(-1);

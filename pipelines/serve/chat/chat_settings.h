@@ -19,6 +19,7 @@ struct ChatSettings {
   std::optional<int> audio_top_k;
   uint64_t seed = 0;         ///< 0: any.
   uint64_t most_frames = 0;  ///< max_steps; 0: no limit.
+  bool metadata = false;     ///< The client wants a message about the model and its settings first.
   /// What was asked for and this server cannot do, a line each.
   std::vector<std::string> refused;
 };

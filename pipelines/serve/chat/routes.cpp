@@ -52,10 +52,9 @@ void begin(Server& server, SoupServerMessage* message, SoupWebsocketConnection* 
   Admission::Place place = detach(message);
   allow_silence(message);
   const ChatSettings settings = parse_chat_settings(query_of(message));
-  server.keep(
-      std::make_unique<ChatSession>(connection, soup_server_message_get_socket(message), caller_of(message),
-                                    server.options(), server.context().codec(), settings, server.metrics()),
-      std::move(place));
+  server.keep(std::make_unique<ChatSession>(server, connection, soup_server_message_get_socket(message),
+                                            caller_of(message), settings),
+              std::move(place));
 }
 
 }  // namespace

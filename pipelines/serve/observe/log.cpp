@@ -107,6 +107,14 @@ void Log::refused(const Caller& caller, const Refusal& refusal) const {
   write("refused", fields);
 }
 
+void Log::trouble(const std::string& line) const {
+  if (json_) {
+    write("warning", {{"message", line}});
+  } else {
+    print_message(line);
+  }
+}
+
 void Log::draining(size_t conversations, int seconds) const {
   if (json_) {
     write("draining", {{"conversations", conversations}, {"seconds", seconds}});

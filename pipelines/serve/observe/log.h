@@ -21,6 +21,8 @@ class Log {
   void began(const Session& session) const;
   void ended(const Session& session, double seconds) const;
   void refused(const Caller& caller, const Refusal& refusal) const;
+  /// Something failed, and the server goes on.
+  void trouble(const std::string& line) const;
   /// The server stops once `conversations` have ended.
   void draining(size_t conversations, int seconds) const;
 

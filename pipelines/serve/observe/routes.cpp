@@ -31,6 +31,7 @@ void answer_status(SoupServerMessage* message, Server& server) {
   answer_json(message, {{"slots_total", admission.places()},
                         {"slots_used", admission.used()},
                         {"draining", admission.draining()},
+                        {"recording", server.recordings().wanted()},
                         {"model", server.context().model()},
                         {"version", moshi::build_info().version}});
 }

@@ -71,7 +71,7 @@ std::unique_ptr<WebrtcSession> make_session(Server& server, const Caller& caller
   return std::make_unique<WebrtcSession>(
       caller,
       WebrtcSession::Model{options, server.context().model(), server.context().codec(), options.allow_slow},
-      request.settings, options.webrtc, request.offer, server.metrics());
+      request.settings, options.webrtc, request.offer, server.metrics(), server.recordings());
 }
 
 void answer_created(SoupServerMessage* message, const Route& route, const Session& session,

@@ -22,7 +22,8 @@ constexpr guint kGoodbyeMs = 300;
 }  // namespace
 
 WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettings& settings,
-                             const WebrtcOptions& options, Offer offer, Metrics& metrics)
+                             const WebrtcOptions& options, Offer offer, Metrics& metrics,
+                             Recordings& recordings)
     : Session("webrtc", std::move(caller)),
       model_(model.name),
       settings_(settings),
@@ -43,8 +44,9 @@ WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettin
     if (frames == 1) metrics.first_audio(static_cast<double>(g_get_monotonic_time() - begun_) * 1e-6);
     if (frames == settings_.most_frames) main_.post([this] { close(Ending::Steps); });
   });
-  link_conversation(pipeline_, model.options, hearing, lm_, speech);
+  GstElement* encoder = link_conversation(pipeline_, model.options, hearing, lm_, speech);
   add_text_sink();
+  recording_ = recordings.begin(*this, {encoder, speech, lm_});
   Peer::Listener listener;
   listener.answered = [this](const std::string& answer) {
     if (const auto answered = std::exchange(on_answer_, nullptr)) answered(kCreated, answer);

@@ -13,6 +13,7 @@
 #include "pipeline.h"
 #include "serve/chat/chat_settings.h"
 #include "serve/observe/metrics.h"
+#include "serve/recording/recordings.h"
 #include "serve/session.h"
 #include "serve/webrtc/events.h"
 #include "serve/webrtc/main_thread.h"
@@ -32,7 +33,7 @@ class WebrtcSession : public Session {
 
   /// The call begins at once; the model hears when the client's speech comes.
   WebrtcSession(Caller caller, const Model& model, const ChatSettings& settings, const WebrtcOptions& options,
-                Offer offer, Metrics& metrics);
+                Offer offer, Metrics& metrics, Recordings& recordings);
   ~WebrtcSession() override;
 
   /// `on_answer` is called once: with 201 and the answer, or with an error's status and line.
@@ -62,6 +63,7 @@ class WebrtcSession : public Session {
   const int rtp_idle_seconds_;
   const Offer offer_;
   std::function<void(unsigned status, const std::string& text)> on_answer_;
+  Recordings::Handle recording_;
   Pipeline pipeline_;
   GstElement* lm_ = nullptr;
   std::unique_ptr<Peer> peer_;
