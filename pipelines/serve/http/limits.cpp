@@ -24,6 +24,10 @@ void answer_too_large(SoupServerMessage* message) {
 void got_headers(SoupServerMessage* message, gpointer) {
   SoupMessageHeaders* headers = soup_server_message_get_request_headers(message);
   if (soup_message_headers_get_content_length(headers) > kLargestBody) answer_too_large(message);
+  // libsoup 3.2 would not notice that a client has closed its connection, and keep it.
+  if (soup_message_headers_get_one(headers, "Upgrade") == nullptr) {
+    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Connection", "close");
+  }
 }
 
 /// For bodies that do not say how long they are.

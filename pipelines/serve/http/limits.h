@@ -7,8 +7,8 @@
 
 namespace serve {
 
-/// Limits all requests of a server: 10 s to come in whole, 64 KiB of body (413), and connections that do
-/// nothing for 30 s are closed.
+/// Limits all requests of a server: 10 s to come in whole, 64 KiB of body (413), and a connection of its
+/// own, which is closed when it does nothing for 30 s.
 void limit_requests(SoupServer* server);
 
 /// Takes the limits of time away: from a request that waits for its answer, from a connection that has become

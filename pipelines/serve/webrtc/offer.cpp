@@ -21,6 +21,7 @@ constexpr unsigned kBadRequest = 400;
 constexpr unsigned kUnprocessable = 422;
 constexpr size_t kMostCandidates = 64;
 constexpr size_t kLongestMid = 32;
+constexpr size_t kLongestFingerprint = 191;  // SHA-512
 constexpr const char* kAudioProtocol = "UDP/TLS/RTP/SAVPF";
 constexpr const char* kDataProtocol = "UDP/DTLS/SCTP";
 constexpr const char* kDataFormat = "webrtc-datachannel";
@@ -88,7 +89,8 @@ std::vector<std::string> attributes_of(const GstSDPMedia* media, const char* nam
 /// "sha-256 AB:CD:...", bytes in hexadecimal digits.
 bool is_fingerprint(const std::string& text) {
   const size_t space = text.find(' ');
-  if (!text.starts_with("sha-") || space == std::string::npos || text.size() - space - 1 > 64 * 3)
+  if (!text.starts_with("sha-") || space == std::string::npos ||
+      text.size() - space - 1 > kLongestFingerprint)
     return false;
   const std::string_view bytes = std::string_view(text).substr(space + 1);
   if (!number_in<int>(std::string_view(text).substr(4, space - 4), 1, 512) || bytes.size() % 3 != 2)

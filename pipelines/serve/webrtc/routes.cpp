@@ -32,8 +32,6 @@ void set_header(SoupServerMessage* message, const char* name, const std::string&
 
 void answer_nothing(SoupServerMessage* message, guint status) {
   soup_server_message_set_status(message, status, nullptr);
-  // libsoup closes the connection after a 204: clients should know.
-  if (status == SOUP_STATUS_NO_CONTENT) set_header(message, "Connection", "close");
 }
 
 void answer_options(SoupServerMessage* message) {

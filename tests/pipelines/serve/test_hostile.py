@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 """Clients of `gst-moshi serve` that mean harm: each gets its answer, and none touches the others."""
 import asyncio
+import os
 import socket
 import time
 import urllib.request
@@ -101,6 +102,24 @@ def test_headers_cannot_be_added_to_an_answer():
         found = answer(server, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                                b"Origin: http://a\r\n Set-Cookie: a=b\r\n\r\n")
         assert b"\r\nSet-Cookie" not in found
+
+
+def descriptors(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def test_connections_that_clients_close_leave_nothing(server):
+    answer(server, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    before = descriptors(server)
+    for _ in range(20):
+        with socket.create_connection(("localhost", server.port), timeout=30) as raw:
+            raw.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert raw.recv(4096).startswith(b"HTTP/1.1 200")
+    for _ in range(50):
+        if descriptors(server) <= before:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{descriptors(server)} descriptors, {before} before")
 
 
 def upgraded(server):
