@@ -11,11 +11,11 @@ import sys
 import time
 
 import aiohttp
-import numpy as np
 import pytest
 
 import tool
 from chat import question, serving
+from spoken import likeness, spoken_words
 from webrtc_client import RATE, SDP, Call, other_address
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -63,30 +63,6 @@ async def delete(http, server, call):
 
 # --------------------------------------------------------------------------------------- a conversation
 
-def spectrum(samples):
-    """Logarithmic energies in 24 bands, 100 times a second."""
-    hop, window = RATE // 100, 512
-    pieces = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop] * np.hanning(window)
-    energies = np.abs(np.fft.rfft(pieces))[:, 1:193].reshape(len(pieces), 24, 8).sum(2)
-    return np.log(energies + 0.05)
-
-
-def likeness(sound, word):
-    """How much the most similar part of `sound` is like `word`, 1 at most."""
-    def normal(part):
-        part = part - part.mean()
-        return part / (np.linalg.norm(part) + 1e-9)
-    there, sought = spectrum(sound), normal(spectrum(word))
-    return max(float((normal(there[i:i + len(sought)]) * sought).sum()) for i in range(len(there) - len(sought)))
-
-
-def spoken_word(tmp_path, text):
-    """The sound of a word in the model's reply without a network."""
-    words = json.loads(tool.succeed("talk", QUESTION_FILE, tmp_path / "reply.wav", "--greedy", "--json"))["words"]
-    word, = [word for word in words if word["text"] == text]
-    return question(tmp_path / "reply.wav")[int(word["start"] * RATE):int((word["end"] + 0.3) * RATE)]
-
-
 async def ask(http, server, address, direction="sendrecv"):
     """The call in which the question was asked, and is over."""
     call = Call(QUESTION, direction)
@@ -118,7 +94,7 @@ def test_a_call_asks_and_is_answered(server, tmp_path):
     assert "a=sendrecv" in call.answer
     starts = [event["start_ms"] for event in call.events if "start_ms" in event]
     assert starts == sorted(starts) and starts[0] > 1000
-    spoken = spoken_word(tmp_path, "paris")
+    spoken = spoken_words(tmp_path, QUESTION_FILE)["paris"]
     assert likeness(call.sound(), spoken) > 0.9
     assert likeness(QUESTION, spoken) < 0.8
 
@@ -380,6 +356,20 @@ def resources(server):
     process = pathlib.Path("/proc") / str(server.process.pid)
     resident = int(re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())[1]) / 1024
     return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir())), resident
+
+
+def test_who_closes_the_connection_has_hung_up():
+    async def talk(http, server):
+        call = Call(QUESTION)
+        await call.open(http, server.http + "/whip")
+        await call.event("response.created")
+        await asyncio.sleep(0.5)
+        await call.leave()
+        await wait_until_free(http, server)
+
+    with serving() as server:
+        with_http(talk, server)
+    assert "failed" not in "".join(server.said)
 
 
 def test_twenty_calls_leave_nothing_behind():

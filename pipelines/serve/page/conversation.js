@@ -159,8 +159,8 @@ export class Conversation extends EventTarget {
   }
 
   #ended({reason, again}) {
-    if (again) this.#wait(reason || "The connection was lost.");
-    else this.#fail(reason || "The server ended the conversation.");
+    if (again) this.#wait(reason);
+    else this.#fail(reason);
   }
 
   #wait(why, atLeast) {

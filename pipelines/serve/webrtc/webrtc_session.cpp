@@ -126,7 +126,7 @@ void WebrtcSession::greet() {
 void WebrtcSession::look_at_clock() {
   const gint64 heard = heard_;
   const gint64 silence = g_get_monotonic_time() - (heard != 0 ? heard : begun_);
-  const int patience = heard != 0 ? rtp_idle_seconds_ : kConnectSeconds;
+  const gint64 patience = heard != 0 ? rtp_idle_seconds_ : kConnectSeconds;
   if (silence > patience * G_USEC_PER_SEC) close(Ending::Gone);
 }
 
@@ -135,7 +135,11 @@ void WebrtcSession::handle(GstMessage* message) {
   if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR) return;
   GError* raw_error = nullptr;
   gst_message_parse_error(message, &raw_error, nullptr);
-  fail(kInternalError, GstHandle<GError>(raw_error)->message);
+  const GstHandle<GError> error(raw_error);
+  // DTLS that the client has closed takes no more speech.
+  if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE))
+    return close(Ending::Client);
+  fail(kInternalError, error->message);
 }
 
 void WebrtcSession::fail(unsigned status, const std::string& line) {

@@ -23,15 +23,15 @@ export class Call extends EventTarget {
   }
 
   /** Tells of the end, once. */
-  end(reason, again) {
+  end(ending) {
     if (this.#over) return;
     this.#over = true;
-    this.tell("end", {reason, again});
+    this.tell("end", ending);
   }
 
   /** Ends a call that this side cannot go on with. */
   fail(reason) {
     this.close();
-    this.end(reason, false);
+    this.end({reason, again: false});
   }
 }

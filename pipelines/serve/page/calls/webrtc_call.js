@@ -2,12 +2,12 @@
 //
 // A conversation over WebRTC: asked for as WHIP has it, with events of OpenAI's names on a data channel.
 import {Call} from "./call.js";
+import {endingOf} from "./ending.js";
 import {refusalOf} from "./refusal.js";
 import {WebrtcFigures} from "./webrtc_figures.js";
 
 const kConnectSeconds = 8;
 const kLostSeconds = 5;  // Without a way to the other side; shorter interruptions pass.
-const kRepeatable = ["stopping", "failed", "not_reading"];  // Endings after which another attempt may go better.
 
 export class WebrtcCall extends Call {
   static title = "WebRTC";
@@ -26,7 +26,6 @@ export class WebrtcCall extends Call {
   #voice;
   #figures = new WebrtcFigures();
   #lost = null;
-  #ending = null;  // Why the server said that it ends.
   #follow = () => this.#sender.replaceTrack(this.#microphone.track);
 
   /** See Call. */
@@ -94,10 +93,10 @@ export class WebrtcCall extends Call {
     if (state === "failed" || state === "closed") this.#ended();
   }
 
-  #ended() {
+  /** For a reason that the server has named, or for none. */
+  #ended(name) {
     this.close();
-    const again = this.#ending === null || kRepeatable.includes(this.#ending.code);
-    this.end(again ? "" : this.#ending.message, again);
+    this.end(endingOf(name));
   }
 
   /** To the server, one at a time as they are found. */
@@ -125,12 +124,8 @@ export class WebrtcCall extends Call {
   #receive(event) {
     if (event.type === "response.output_audio_transcript.delta") this.tell("words", event.delta);
     if (event.type !== "error") return;
-    if (event.error.type === "server_error") {
-      this.#ending = event.error;
-      this.#ended();
-    } else {
-      this.tell("notice", event.error.message);
-    }
+    if (event.error.type === "server_error") this.#ended(event.error.code);
+    else this.tell("notice", event.error.message);
   }
 
   async statistics() {

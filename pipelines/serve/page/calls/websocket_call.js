@@ -3,6 +3,7 @@
 // A conversation over /api/chat: Ogg Opus in messages, coded by the browser (WebCodecs).
 import {OggOpusReader, OggOpusWriter} from "../audio/ogg_opus.js";
 import {Call} from "./call.js";
+import {endingOf} from "./ending.js";
 import {FrameClock} from "./frame_clock.js";
 import {refusalOf} from "./refusal.js";
 
@@ -10,7 +11,7 @@ const kHandshake = 0, kAudio = 1, kText = 2, kError = 5;
 const kDecodedRate = 48000;
 const kPacket = 0.02;       // Seconds.
 const kConnectSeconds = 15;
-const kPolicyViolation = 1008, kNormal = 1000;
+const kNormal = 1000;
 const kUpgradeRequired = 426;
 
 export class WebSocketCall extends Call {
@@ -53,7 +54,7 @@ export class WebSocketCall extends Call {
       throw await whyRefused(query) ?? error;
     });
     this.#socket.onmessage = ({data}) => this.#receive(new Uint8Array(data));
-    this.#socket.onclose = ({code, reason}) => this.#closed(code, reason);
+    this.#socket.onclose = ({reason}) => this.#closed(reason);
     this.#send(kAudio, this.#writer.headers());
     this.#startCapture();
   }
@@ -155,10 +156,9 @@ export class WebSocketCall extends Call {
     this.#playback.port.postMessage(samples, [samples.buffer]);
   }
 
-  #closed(code, reason) {
+  #closed(reason) {
     this.close();
-    // What the server decided by itself would be decided again.
-    this.end(reason, code !== kNormal && code !== kPolicyViolation);
+    this.end(endingOf(reason));
   }
 
   async statistics() {
