@@ -2,6 +2,7 @@
 //
 // `gst-moshi serve`: what `python -m moshi.server` does, for many clients at a time.
 #include <gst/gst.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -99,7 +99,8 @@ Admission::Place Server::admit(SoupServerMessage* message) {
   return place;
 }
 
-void Server::admit_in_turn(SoupServerMessage* message, std::function<void(Admission::Place place)> then) {
+void Server::admit_in_turn(SoupServerMessage* message,
+                           const std::function<void(Admission::Place place)>& then) {
   if (!permit(message)) return;
   if (Admission::Place place = waiting_room_.empty() ? admission_.take() : nullptr) {
     then(std::move(place));

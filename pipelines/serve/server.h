@@ -66,7 +66,7 @@ class Server {
   /// this is null.
   Admission::Place admit(SoupServerMessage* message);
   /// Likewise for a request that may wait: `then` is called with its place, now or later, or never.
-  void admit_in_turn(SoupServerMessage* message, std::function<void(Admission::Place place)> then);
+  void admit_in_turn(SoupServerMessage* message, const std::function<void(Admission::Place place)>& then);
   /// Answers a request for a conversation that does not begin.
   void refuse(SoupServerMessage* message, const Refusal& refusal);
   /// Holds a conversation, in its place, until it ends.

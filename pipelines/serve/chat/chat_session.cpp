@@ -24,7 +24,7 @@ constexpr gsize kLargestMessage = gsize{64} * 1024;
 constexpr guint kPingSeconds = 4;
 /// A client that is there answers pings, which go out each so many seconds.
 constexpr guint kKeepaliveSeconds = 10;
-constexpr gint64 kMostSilence = 2 * kKeepaliveSeconds * G_USEC_PER_SEC;
+constexpr gint64 kMostSilence = gint64{2} * kKeepaliveSeconds * G_USEC_PER_SEC;
 constexpr guint kWatchMs = 250;
 /// Milliseconds between two tries to send what the network does not take.
 constexpr guint kRetryMs = 20;

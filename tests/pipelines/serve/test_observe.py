@@ -109,6 +109,13 @@ def test_the_log_has_a_line_of_json_an_event(tmp_path):
     assert "paris" not in everything
 
 
+def test_as_many_files_as_the_system_allows():
+    with serving() as server:
+        limits = pathlib.Path(f"/proc/{server.process.pid}/limits").read_text().splitlines()
+    soft, hard = next(line.split()[3:5] for line in limits if line.startswith("Max open files"))
+    assert soft == hard
+
+
 def test_the_log_for_people_tells_of_trouble_alone():
     with serving("--idle-seconds", 1) as server:
         asyncio.run(talk(server, 12))
