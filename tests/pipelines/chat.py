@@ -41,7 +41,7 @@ def serving(*options, port=None):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         server = Server(process, port, "--ssl" in options)
         server.said.append(process.stderr.readline())
-        assert "listening" in server.said[0] and server.http in server.said[0]
+        assert "listening" in server.said[0] and server.http in server.said[0], server.said
         try:
             yield server
         finally:
