@@ -119,7 +119,12 @@ void ChatSession::connect_signals() {
           G_CALLBACK(+[](SoupWebsocketConnection*, SoupWebsocketDataType type, GBytes* bytes, gpointer self) {
             auto* session = static_cast<ChatSession*>(self);
             session->heard_from_ = g_get_monotonic_time();
-            if (type == SOUP_WEBSOCKET_DATA_BINARY) session->receive(bytes);
+            // Nothing else runs while messages wait to be read: watch() would not see a flood.
+            if (session->traffic_.too_much()) {
+              session->cut_off(Ending::TooMuch);
+            } else if (type == SOUP_WEBSOCKET_DATA_BINARY) {
+              session->receive(bytes);
+            }
           }));
   connect("pong", G_CALLBACK(+[](SoupWebsocketConnection*, GBytes*, gpointer self) {
             static_cast<ChatSession*>(self)->heard_from_ = g_get_monotonic_time();

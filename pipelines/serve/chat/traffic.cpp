@@ -11,7 +11,7 @@ namespace serve {
 namespace {
 
 constexpr double kBytesPerSecond = 64 * 1024;
-constexpr double kBytesAtOnce = 2 * 1024 * 1024;
+constexpr double kBytesAtOnce = 512 * 1024;
 
 }  // namespace
 

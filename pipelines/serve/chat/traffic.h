@@ -16,7 +16,7 @@ class Traffic {
   /// Counts from now on; `socket` outlives this.
   explicit Traffic(GSocket* socket);
 
-  /// Whether more came than speech needs: 64 KiB a second (the most Opus makes), and 2 MiB at once.
+  /// Whether more came than speech needs: 64 KiB a second (the most Opus makes), and 512 KiB at once.
   bool too_much();
 
  private:
