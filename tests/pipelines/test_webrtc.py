@@ -72,8 +72,8 @@ async def ask(http, server, address, direction="sendrecv"):
     await asyncio.sleep(len(QUESTION) / RATE + 1.5)
     assert await places_used(http, server) == 1
     assert await delete(http, server, call) == 200
-    assert await delete(http, server, call) == 404
     await wait_until_free(http, server)
+    assert await delete(http, server, call) == 404
     await call.leave()
     return call
 
@@ -255,6 +255,7 @@ def test_a_form_brings_settings_and_hangup_ends(server):
         assert re.fullmatch("/v1/realtime/calls/[0-9a-f]{32}", headers["Location"])
         for expected in (200, 404):
             assert (await post(http, server.http + headers["Location"] + "/hangup", b"", {}))[0] == expected
+            await wait_until_free(http, server)
         bad = aiohttp.FormData(default_to_multipart=True)
         bad.add_field("sdp", OFFER)
         bad.add_field("session", "[]")
