@@ -127,7 +127,10 @@ def ask(server, page):
 def test_it_asks_and_is_answered(server, page, transport, tmp_path):
     page.open(server.http + GREEDY)
     page.choose("transport", "auto" if transport == "webrtc" else transport)
+    for switch in ("echoCancellation", "noiseSuppression", "autoGainControl"):
+        page.click(switch)  # What is said is to be recorded as it is.
     page.wait(lambda: page.text("status-text") == "Ready")
+    asked = question(QUESTION_FILE)[12000:36000]
     replies = spoken_words(tmp_path, QUESTION_FILE)
     words = [replies["paris"], replies["twelve"]]
     for _ in range(3):  # Where the machine is too busy there are gaps in what is heard.
@@ -140,12 +143,11 @@ def test_it_asks_and_is_answered(server, page, transport, tmp_path):
         page.wait(lambda: page.state() == "idle")
         wait_until_free(server)
         said, heard = recorded(page, tmp_path)
-        if min(likeness(heard, sound) for sound in words) > 0.9:
+        if min(likeness(said, asked), *(likeness(heard, word) for word in words)) > 0.9:
             break
-    for sound in words:
-        assert likeness(heard, sound) > 0.9 > 0.75 > likeness(said, sound)
-    asked = question(QUESTION_FILE)[12000:36000]
-    assert likeness(said, asked) > 0.75 > likeness(heard, asked)
+    for word in words:
+        assert likeness(heard, word) > 0.9 > 0.75 > likeness(said, word)
+    assert likeness(said, asked) > 0.9 > 0.75 > likeness(heard, asked)
     assert page.complaints() == []
 
 

@@ -63,8 +63,8 @@ ChatSession::ChatSession(Server& server, SoupWebsocketConnection* connection, GS
   const moshi::CodecInfo& codec = server.context().codec();
   source_ =
       std::make_unique<FrameSource>(GST_APP_SRC(source), codec.sample_rate, codec.frame_size, kMostWaiting);
-  GstElement* lm =
-      add_language_model(pipeline_, server.options(), {}, choose_seed(settings.seed), /*allow_slow=*/false);
+  GstElement* lm = add_language_model(pipeline_, server.options(), {}, choose_seed(settings.seed),
+                                      server.options().allow_slow);
   set_sampling(lm, settings);
   time_steps(lm, metrics_);
   GstElement* audio = add_sink(&ChatSession::pulled<&ChatSession::speak>);
