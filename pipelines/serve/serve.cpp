@@ -113,6 +113,11 @@ void add_serve(CLI::App& app) {
   command->add_option("--admin-host", options->admin_host, "Address or name of that port")
       ->capture_default_str();
   command
+      ->add_option("--agent-port", options->agent_port,
+                   "Port at --host where HAProxy's agent-check hears how much is free (0: none)")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command
       ->add_option_function<std::string>(
           "--log", [options](const std::string& form) { options->json_log = form == "json"; },
           "What is said on stderr: text for people, json with a line an event")

@@ -11,6 +11,7 @@
 #include "serve/http/listen.h"
 #include "serve/http/request.h"
 #include "serve/http/static_files.h"
+#include "serve/observe/agent.h"
 #include "serve/observe/routes.h"
 #include "serve/webrtc/routes.h"
 
@@ -48,6 +49,7 @@ Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionCon
       waiting_room_(admission_, options.queue_seconds),
       public_(new_server()),
       admin_(options.admin_port != 0 ? new_server() : nullptr),
+      agent_(options.agent_port != 0 ? new_agent(admission_) : nullptr),
       loop_(g_main_loop_new(nullptr, FALSE)),
       sessions_(options.limits, [this](const Session& session, double seconds) { ended(session, seconds); }) {
   add_routes();
@@ -56,6 +58,7 @@ Server::Server(const ServerOptions& options, std::shared_ptr<moshi::ExecutionCon
 Server::~Server() {
   sessions_.clear();
   soup_server_disconnect(public_.get());
+  if (agent_) g_socket_listener_close(G_SOCKET_LISTENER(agent_.get()));
   g_main_loop_unref(loop_);
 }
 
@@ -82,6 +85,8 @@ void Server::add_routes() {
 void Server::listen() {
   serve::listen(public_.get(), {options_.host, options_.port, options_.ssl, "--"});
   if (admin_) serve::listen(admin_.get(), {options_.admin_host, options_.admin_port, "", "--admin-"});
+  if (agent_)
+    serve::listen(G_SOCKET_LISTENER(agent_.get()), {options_.host, options_.agent_port, "", "--agent-"});
   log_.listening((options_.ssl.empty() ? "http://" : "https://") + options_.host + ":" +
                  std::to_string(options_.port));
 }

@@ -35,6 +35,7 @@ struct ServerOptions : CommonOptions {
   bool allow_slow = false;
   std::string admin_host = "localhost";
   int admin_port = 0;  ///< Where operators see metrics; 0: nowhere.
+  int agent_port = 0;  ///< Where a balancer asks for the load; 0: nowhere.
   bool json_log = false;
   std::string record;  ///< Directory for recordings of all conversations, empty: there are none.
   AccessOptions access;
@@ -90,6 +91,7 @@ class Server {
   WaitingRoom waiting_room_;
   ObjectHandle<SoupServer> public_;
   ObjectHandle<SoupServer> admin_;
+  ObjectHandle<GSocketService> agent_;
   GMainLoop* loop_;
   Sessions sessions_;
 };

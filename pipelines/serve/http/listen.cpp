@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <functional>
 #include <string>
 
 #include "pipeline.h"
@@ -39,6 +40,28 @@ GList* addresses_of(const Address& where) {
   return addresses;
 }
 
+/// Opens the host's addresses with `open`; one of them must do.
+void open_each(const Address& where, const std::function<bool(GSocketAddress*, GError**)>& open) {
+  GList* addresses = addresses_of(where);
+  GstHandle<GError> error;
+  bool listening = false;
+  for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
+    GSocketAddress* address =
+        g_inet_socket_address_new(G_INET_ADDRESS(entry->data), static_cast<guint16>(where.port));
+    GError* raw_error = nullptr;
+    // A host may have an address of IPv6 that is not up.
+    listening |= open(address, &raw_error);
+    if (raw_error != nullptr) error.reset(raw_error);
+    g_object_unref(address);
+  }
+  g_resolver_free_addresses(addresses);
+  if (!listening) {
+    throw Failure(Status::Other, "expected port " + std::to_string(where.port) + " of " + where.host +
+                                     " to be free, found: " + (error ? error->message : "no address") +
+                                     "; choose another with " + where.options + "port");
+  }
+}
+
 }  // namespace
 
 void listen(SoupServer* server, const Address& where) {
@@ -49,29 +72,21 @@ void listen(SoupServer* server, const Address& where) {
   }
   const auto flags =
       certificate != nullptr ? SOUP_SERVER_LISTEN_HTTPS : static_cast<SoupServerListenOptions>(0);
-  GList* addresses = addresses_of(where);
-  GstHandle<GError> error;
-  bool listening = false;
-  for (GList* entry = addresses; entry != nullptr; entry = entry->next) {
-    GSocketAddress* address =
-        g_inet_socket_address_new(G_INET_ADDRESS(entry->data), static_cast<guint16>(where.port));
-    GError* raw_error = nullptr;
-    // A host may have an address of IPv6 that is not up.
-    listening |= soup_server_listen(server, address, flags, &raw_error) != FALSE;
-    if (raw_error != nullptr) error.reset(raw_error);
-    g_object_unref(address);
-  }
-  g_resolver_free_addresses(addresses);
+  open_each(where, [server, flags](GSocketAddress* address, GError** error) {
+    return soup_server_listen(server, address, flags, error) != FALSE;
+  });
   GSList* sockets = soup_server_get_listeners(server);
   for (GSList* entry = sockets; entry != nullptr; entry = entry->next) {
     g_socket_set_option(G_SOCKET(entry->data), SOL_SOCKET, SO_SNDBUF, kSendBuffer, nullptr);
   }
   g_slist_free(sockets);
-  if (!listening) {
-    throw Failure(Status::Other, "expected port " + std::to_string(where.port) + " of " + where.host +
-                                     " to be free, found: " + (error ? error->message : "no address") +
-                                     "; choose another with " + where.options + "port");
-  }
+}
+
+void listen(GSocketListener* listener, const Address& where) {
+  open_each(where, [listener](GSocketAddress* address, GError** error) {
+    return g_socket_listener_add_address(listener, address, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP,
+                                         nullptr, nullptr, error) != FALSE;
+  });
 }
 
 }  // namespace serve

@@ -4,6 +4,7 @@ import asyncio
 import json
 import pathlib
 import signal
+import socket
 import urllib.error
 import urllib.request
 
@@ -131,6 +132,7 @@ def test_the_log_for_people_tells_of_trouble_alone():
 @pytest.mark.parametrize("options, code, line", [
     (["--log", "xml"], 2, "--log"),
     (["--admin-port", "70000"], 2, "--admin-port"),
+    (["--agent-port", "70000"], 2, "--agent-port"),
     (["--admin-port", "1", "--admin-host", "no.such.host.invalid"], 2,
      "--admin-host no.such.host.invalid: expected an address of this machine, found: "),
 ])
@@ -139,3 +141,12 @@ def test_options_that_cannot_be_used_are_named(options, code, line):
     assert done.returncode == code
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_agents_port_that_is_taken_is_named():
+    with socket.create_server(("localhost", 0)) as holder:
+        port = holder.getsockname()[1]
+        done = tool.run("serve", "--port", free_port(), "--host", "127.0.0.1", "--agent-port", port)
+    assert done.returncode == 1
+    assert f"expected port {port} of 127.0.0.1 to be free, found: " in done.stderr
+    assert "; choose another with --agent-port\n" in done.stderr

@@ -3,6 +3,7 @@
 
 #include <regex>
 
+#include "serve/observe/agent.h"
 #include "serve/observe/log.h"
 #include "serve/observe/metrics.h"
 
@@ -18,6 +19,20 @@ class FakeSession : public Session {
 
 bool has_line(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Agent, TellsHowMuchIsFree) {
+  Admission admission(3);
+  EXPECT_EQ(agent_line(admission), "up ready 100%\n");
+  Admission::Place first = admission.take();
+  EXPECT_EQ(agent_line(admission), "up ready 66%\n");
+  const Admission::Place second = admission.take();
+  const Admission::Place third = admission.take();
+  EXPECT_EQ(agent_line(admission), "up ready 1%\n");
+  first.reset();
+  EXPECT_EQ(agent_line(admission), "up ready 33%\n");
+  admission.drain();
+  EXPECT_EQ(agent_line(admission), "drain\n");
 }
 
 TEST(Log, IsALineWhateverComes) {
