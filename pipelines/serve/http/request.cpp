@@ -6,10 +6,13 @@
 namespace serve {
 
 std::map<std::string, std::string> query_of(SoupServerMessage* message) {
-  std::map<std::string, std::string> map;
   const char* text = g_uri_get_query(soup_server_message_get_uri(message));
-  if (text == nullptr) return map;
-  GHashTable* query = soup_form_decode(text);
+  return text != nullptr ? decode_query(text) : std::map<std::string, std::string>();
+}
+
+std::map<std::string, std::string> decode_query(const std::string& text) {
+  std::map<std::string, std::string> map;
+  GHashTable* query = soup_form_decode(text.c_str());
   GHashTableIter entries;
   gpointer name = nullptr;
   gpointer value = nullptr;

@@ -15,6 +15,9 @@ namespace serve {
 /// The names and values of its query.
 std::map<std::string, std::string> query_of(SoupServerMessage* message);
 
+/// Those of `a=b&c=d`, with `%` and `+` decoded; of a name that is there twice, the last.
+std::map<std::string, std::string> decode_query(const std::string& text);
+
 /// A header, empty where the request has none of that name.
 std::string header_of(SoupServerMessage* message, const char* name);
 

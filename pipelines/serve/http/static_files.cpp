@@ -19,18 +19,6 @@ constexpr const char* kPagePolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The file that a request's path means, empty where it is none below the directory.
-fs::path file_of(const fs::path& directory, const std::string& path) {
-  std::error_code error;
-  const fs::path root = fs::canonical(directory, error);
-  if (error) return {};
-  fs::path file = fs::weakly_canonical(root / fs::path(path).relative_path(), error);
-  if (error) return {};
-  if (fs::is_directory(file, error)) file /= "index.html";
-  const bool below = std::mismatch(root.begin(), root.end(), file.begin(), file.end()).first == root.end();
-  return below && fs::is_regular_file(file, error) ? file : fs::path();
-}
-
 std::string type_of(const fs::path& file) {
   // What browsers insist on, whatever this system's database says.
   const std::string ending = file.extension().string();
@@ -84,6 +72,17 @@ void answer_page(SoupServerMessage* message, const std::string& path) {
 
 }  // namespace
 
+fs::path file_below(const fs::path& directory, const std::string& path) {
+  std::error_code error;
+  const fs::path root = fs::canonical(directory, error);
+  if (error) return {};
+  fs::path file = fs::weakly_canonical(root / fs::path(path).relative_path(), error);
+  if (error) return {};
+  if (fs::is_directory(file, error)) file /= "index.html";
+  const bool below = std::mismatch(root.begin(), root.end(), file.begin(), file.end()).first == root.end();
+  return below && fs::is_regular_file(file, error) ? file : fs::path();
+}
+
 void answer_static(SoupServerMessage* message, const std::string& directory, const std::string& path) {
   const std::string method = soup_server_message_get_method(message);
   if (method != "GET" && method != "HEAD") {
@@ -93,7 +92,7 @@ void answer_static(SoupServerMessage* message, const std::string& directory, con
   } else if (directory.empty()) {
     answer_page(message, path);
   } else {
-    answer_file(message, file_of(directory, path));
+    answer_file(message, file_below(directory, path));
   }
 }
 
