@@ -189,9 +189,8 @@ def test_a_calls_requests_reach_its_node(site):
         assert nodes.used() == {"moshi-0": 1, "moshi-1": 1}
         assert sorted(place.split("/")[-2] for place in places) == ["moshi-0", "moshi-1"]
         for place in places:
-            for expected in (200, 404):
-                async with http.delete(balancer.http + place) as answer:
-                    assert answer.status == expected
+            async with http.delete(balancer.http + place) as answer:
+                assert answer.status == 200  # 404 at the other.
         for call in calls:
             await call.leave()
         await free(nodes, balancer)
