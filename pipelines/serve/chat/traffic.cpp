@@ -15,8 +15,9 @@ constexpr double kBytesAtOnce = 512 * 1024;
 
 }  // namespace
 
-Traffic::Traffic(GSocket* socket)
-    : socket_(socket), counted_(received()), allowed_(kBytesAtOnce, kBytesPerSecond) {}
+Traffic::Traffic(GSocket* socket) : socket_(socket), allowed_(kBytesAtOnce, kBytesPerSecond) {
+  counted_ = received();
+}
 
 bool Traffic::too_much() {
   const uint64_t now = received();
@@ -27,8 +28,9 @@ bool Traffic::too_much() {
 uint64_t Traffic::received() const {
   tcp_info info{};
   socklen_t size = sizeof info;
-  getsockopt(g_socket_get_fd(socket_), IPPROTO_TCP, TCP_INFO, &info, &size);
-  return info.tcpi_bytes_received;
+  // A socket that is closed already has brought nothing more.
+  const bool known = getsockopt(g_socket_get_fd(socket_), IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+  return known ? info.tcpi_bytes_received : counted_;
 }
 
 }  // namespace serve

@@ -24,7 +24,7 @@ class Traffic {
   [[nodiscard]] uint64_t received() const;
 
   GSocket* socket_;
-  uint64_t counted_;
+  uint64_t counted_ = 0;
   TokenBucket allowed_;
 };
 
