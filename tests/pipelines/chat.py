@@ -78,7 +78,12 @@ def refusal(server, path, **headers):
 def frame_of(payload):
     """A client's binary frame (RFC 6455), with a mask of zeros."""
     size = len(payload)
-    head = bytes([0x82, 0x80 | size]) if size < 126 else bytes([0x82, 0xff]) + size.to_bytes(8, "big")
+    if size < 126:
+        head = bytes([0x82, 0x80 | size])
+    elif size < 65536:
+        head = bytes([0x82, 0xfe]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([0x82, 0xff]) + size.to_bytes(8, "big")
     return head + bytes(4) + payload
 
 

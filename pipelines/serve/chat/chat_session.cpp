@@ -17,6 +17,10 @@ namespace {
 constexpr size_t kMostWaiting = 12;
 /// A client that has not taken so many messages, 5 s of speech, does not read.
 constexpr size_t kMostUnsent = 64;
+/// Speech that may come faster than it is spoken, in seconds: what was held up on its way.
+constexpr double kMostAtOnce = 60;
+/// Seconds of speech a second, after that: clients' clocks differ from ours.
+constexpr double kMostSpeech = 1.1;
 /// Bytes without a single page of Ogg after which a stream is taken for something else.
 constexpr size_t kMostPassedOver = size_t{128} * 1024;
 constexpr gsize kLargestMessage = gsize{64} * 1024;
@@ -50,15 +54,15 @@ ChatSession::ChatSession(Server& server, SoupWebsocketConnection* connection, GS
                          const Caller& caller, const ChatSettings& settings)
     : Session("websocket", caller),
       connection_(connection),
-      socket_(socket),
       most_frames_(settings.most_frames),
+      sample_rate_(server.context().codec().sample_rate),
       traffic_(socket),
+      speech_(kMostAtOnce, kMostSpeech),
       metrics_(server.metrics()),
       begun_(g_get_monotonic_time()),
       heard_from_(begun_),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
-  g_object_ref(socket_);
   GstElement* source = pipeline_.add("appsrc");
   const moshi::CodecInfo& codec = server.context().codec();
   source_ =
@@ -87,7 +91,6 @@ ChatSession::~ChatSession() {
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);  // No streaming thread is left now.
   if (delivery_ != 0) g_source_remove(delivery_);
   for (GBytes* message : outbox_) g_bytes_unref(message);
-  g_object_unref(socket_);
   g_object_unref(connection_);
 }
 
@@ -119,7 +122,6 @@ void ChatSession::connect_signals() {
           G_CALLBACK(+[](SoupWebsocketConnection*, SoupWebsocketDataType type, GBytes* bytes, gpointer self) {
             auto* session = static_cast<ChatSession*>(self);
             session->heard_from_ = g_get_monotonic_time();
-            // Nothing else runs while messages wait to be read: watch() would not see a flood.
             if (session->traffic_.too_much()) {
               session->cut_off(Ending::TooMuch);
             } else if (type == SOUP_WEBSOCKET_DATA_BINARY) {
@@ -131,10 +133,12 @@ void ChatSession::connect_signals() {
           }));
   connect("error", G_CALLBACK(+[](SoupWebsocketConnection*, GError* error, gpointer self) {
             const bool protocol = error->domain == SOUP_WEBSOCKET_ERROR;
-            static_cast<ChatSession*>(self)->ends_because(protocol ? Ending::BadInput : Ending::Gone);
+            static_cast<ChatSession*>(self)->lost(protocol ? Ending::BadInput : Ending::Gone);
           }));
   connect("closed", G_CALLBACK(+[](SoupWebsocketConnection*, gpointer self) {
-            static_cast<ChatSession*>(self)->end();
+            auto* session = static_cast<ChatSession*>(self);
+            session->lost(Ending::Client);
+            session->end();
           }));
   const GstHandle<GstBus> bus(gst_element_get_bus(pipeline_.get()));
   bus_watch_ = gst_bus_add_watch(
@@ -167,12 +171,10 @@ void ChatSession::connect_signals() {
 }
 
 void ChatSession::watch() {
-  if (traffic_.too_much()) {
-    cut_off(Ending::TooMuch);
-  } else if (g_get_monotonic_time() - heard_from_ > kMostSilence) {
-    cut_off(Ending::Gone);
-  }
+  if (g_get_monotonic_time() - heard_from_ > kMostSilence) cut_off(Ending::Gone);
 }
+
+void ChatSession::lost(Ending ending) { ends_because(traffic_.too_much() ? Ending::TooMuch : ending); }
 
 void ChatSession::cut_off(Ending ending) {
   ends_because(ending);
@@ -199,6 +201,11 @@ void ChatSession::receive(GBytes* message) {
   if (size == 0 || bytes[0] != static_cast<uint8_t>(Kind::Audio)) return;
   heard_.clear();
   reader_.read({bytes + 1, size - 1}, heard_);
+  const double seconds = static_cast<double>(heard_.size()) / sample_rate_;
+  if (!speech_.take(seconds, static_cast<double>(g_get_monotonic_time()) * 1e-6)) {
+    cut_off(Ending::TooMuch);
+    return;
+  }
   source_->add(heard_);
   if (reader_.passed_over() > kMostPassedOver)
     fail(Ending::BadInput, "expected Ogg Opus in messages of kind 1, found other bytes");

@@ -18,6 +18,7 @@
 #include "serve/chat/frame_source.h"
 #include "serve/chat/ogg_opus.h"
 #include "serve/chat/traffic.h"
+#include "serve/http/rate.h"
 #include "serve/server.h"
 #include "serve/session.h"
 
@@ -47,10 +48,12 @@ class ChatSession : public Session {
   static GstFlowReturn pulled(GstAppSink* sink, gpointer self);
   void connect_signals();
   void receive(GBytes* message);
-  /// Ends what sends too much or answers no more.
+  /// Ends what answers no more.
   void watch();
   /// Ends the conversation without a goodbye, which would not reach the client.
   void cut_off(Ending ending);
+  /// The connection is; why, as it seems.
+  void lost(Ending ending);
   /// Ends the conversation for a reason that the client is told.
   void fail(Ending ending, const std::string& line);
   /// On streaming threads.
@@ -65,7 +68,6 @@ class ChatSession : public Session {
   void handle(GstMessage* message);
 
   SoupWebsocketConnection* connection_;
-  GSocket* socket_;  ///< Beneath it.
   std::vector<gulong> signals_;
   Recordings::Handle recording_;
   Pipeline pipeline_;
@@ -73,7 +75,9 @@ class ChatSession : public Session {
   OggOpusReader reader_;
   std::vector<float> heard_;  ///< Room for a message's samples.
   uint64_t most_frames_;
+  int sample_rate_;
   Traffic traffic_;
+  TokenBucket speech_;  ///< Seconds.
   Metrics& metrics_;
   gint64 begun_;       ///< In monotonic microseconds, as the next.
   gint64 heard_from_;  ///< When the client last sent anything.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kRate = 24000;
 constexpr int kLongestPacket = kRate * 120 / 1000;
+constexpr size_t kMostSamples = size_t{kRate} * 60;
 constexpr int kPacket = kRate * 40 / 1000;
 /// What Ogg counts time in, whatever the codec's rate (RFC 7845, section 4).
 constexpr int kGranuleRate = 48000;
@@ -75,6 +76,7 @@ void OggOpusReader::read_page(ogg_page& page, std::vector<float>& pcm) {
 }
 
 void OggOpusReader::decode(const ogg_packet& packet, std::vector<float>& pcm) {
+  if (pcm.size() >= kMostSamples) return;
   if (begins_with(packet, "OpusHead") || begins_with(packet, "OpusTags")) return;
   std::array<float, kLongestPacket> samples;
   const int count = opus_decode_float(decoder_.get(), packet.packet, static_cast<opus_int32>(packet.bytes),

@@ -28,7 +28,8 @@ class OggOpusReader {
   OggOpusReader(const OggOpusReader&) = delete;
   OggOpusReader& operator=(const OggOpusReader&) = delete;
 
-  /// Takes the next bytes; appends the samples they complete, 24000 a second, to `pcm`.
+  /// Takes the next bytes; appends the samples they complete, 24000 a second, to `pcm`, up to a minute: few
+  /// bytes may stand for hours, and what is beyond is passed over.
   void read(std::span<const uint8_t> bytes, std::vector<float>& pcm);
   /// Bytes since the last page that was one.
   [[nodiscard]] size_t passed_over() const { return passed_over_; }

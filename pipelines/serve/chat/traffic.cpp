@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <utility>
 
 namespace serve {
@@ -12,17 +13,36 @@ namespace {
 
 constexpr double kBytesPerSecond = 64 * 1024;
 constexpr double kBytesAtOnce = 512 * 1024;
+constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
 
 Traffic::Traffic(GSocket* socket) : socket_(socket), allowed_(kBytesAtOnce, kBytesPerSecond) {
+  g_object_ref(socket_);
   counted_ = received();
+  thread_ = std::thread([this] { look_on(); });
 }
 
-bool Traffic::too_much() {
-  const uint64_t now = received();
-  const auto bytes = static_cast<double>(now - std::exchange(counted_, now));
-  return !allowed_.take(bytes, static_cast<double>(g_get_monotonic_time()) * 1e-6);
+Traffic::~Traffic() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  over_.notify_one();
+  thread_.join();
+  g_object_unref(socket_);
+}
+
+void Traffic::look_on() {
+  std::unique_lock lock(mutex_);
+  while (!over_.wait_for(lock, kLookEvery, [this] { return ends_; })) {
+    const uint64_t now = received();
+    const auto bytes = static_cast<double>(now - std::exchange(counted_, now));
+    if (allowed_.take(bytes, static_cast<double>(g_get_monotonic_time()) * 1e-6)) continue;
+    too_much_ = true;
+    g_socket_shutdown(socket_, TRUE, TRUE, nullptr);
+    return;
+  }
 }
 
 uint64_t Traffic::received() const {

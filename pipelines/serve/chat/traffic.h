@@ -5,27 +5,42 @@
 
 #include <gio/gio.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
+#include <thread>
 
 #include "serve/http/rate.h"
 
 namespace serve {
 
+/// Looks on from a thread of its own: what comes without end may leave the main thread no time.
 class Traffic {
  public:
-  /// Counts from now on; `socket` outlives this.
+  /// Counts what `socket` receives from now on. It is shut when more comes than speech needs: 64 KiB a
+  /// second (the most Opus makes), and 512 KiB at once.
   explicit Traffic(GSocket* socket);
+  ~Traffic();
+  Traffic(const Traffic&) = delete;
+  Traffic& operator=(const Traffic&) = delete;
 
-  /// Whether more came than speech needs: 64 KiB a second (the most Opus makes), and 512 KiB at once.
-  bool too_much();
+  /// Whether that has happened.
+  [[nodiscard]] bool too_much() const { return too_much_; }
 
  private:
+  void look_on();
   /// Bytes received since the connection began.
   [[nodiscard]] uint64_t received() const;
 
   GSocket* socket_;
   uint64_t counted_ = 0;
   TokenBucket allowed_;
+  std::atomic<bool> too_much_ = false;
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool ends_ = false;
+  std::thread thread_;  // Last: it uses the others.
 };
 
 }  // namespace serve

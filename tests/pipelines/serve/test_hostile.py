@@ -147,6 +147,34 @@ def test_frames_that_are_none_end_their_conversation(server, frame):
     asyncio.run(wait_until_free(server))
 
 
+def page_of(packets, sequence):
+    """An Ogg page of packets of one byte, with the sum that makes it one (RFC 3533, section 6)."""
+    page = bytearray(b"OggS\0\0" + bytes(8) + (7).to_bytes(4, "little") + sequence.to_bytes(4, "little") + bytes(4))
+    page += bytes([len(packets)]) + b"\x01" * len(packets) + packets
+    total = 0
+    for byte in page:
+        total ^= byte << 24
+        for _ in range(8):
+            total = (total << 1 ^ (0x04c11db7 if total & 0x80000000 else 0)) & 0xffffffff
+    page[22:26] = total.to_bytes(4, "little")
+    return bytes(page)
+
+
+def test_hours_of_speech_in_few_bytes_are_cut_off(server):
+    silence = b"\x18" * 255  # 60 ms each.
+    minute, hours = (b"".join(page_of(silence, first + i) for i in range(count)) for first, count in ((0, 3), (3, 100)))
+    with upgraded(server) as raw:
+        raw.sendall(frame_of(b"\x01" + minute))  # As after a network that stood still.
+        time.sleep(0.5)
+        assert status(server)["slots_used"] == 1
+        raw.sendall(frame_of(b"\x01" + hours))
+        with pytest.raises((ConnectionError, EOFError)):
+            while True:
+                if not raw.recv(65536):
+                    raise EOFError
+    asyncio.run(wait_until_free(server))
+
+
 def test_a_message_that_never_ends_is_cut_off(server):
     piece = bytes([0x00, 0xfe]) + (60000).to_bytes(2, "big") + bytes(60004)
     with upgraded(server) as raw, pytest.raises(OSError):
