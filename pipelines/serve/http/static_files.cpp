@@ -76,9 +76,10 @@ fs::path file_below(const fs::path& directory, const std::string& path) {
   std::error_code error;
   const fs::path root = fs::canonical(directory, error);
   if (error) return {};
-  fs::path file = fs::weakly_canonical(root / fs::path(path).relative_path(), error);
-  if (error) return {};
+  fs::path file = root / fs::path(path).relative_path();
   if (fs::is_directory(file, error)) file /= "index.html";
+  file = fs::canonical(file, error);
+  if (error) return {};
   const bool below = std::mismatch(root.begin(), root.end(), file.begin(), file.end()).first == root.end();
   return below && fs::is_regular_file(file, error) ? file : fs::path();
 }
