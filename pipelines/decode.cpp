@@ -1,11 +1,9 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // `gst-moshi decode`: codes in a safetensors file ! mimidec ! WAV.
-#include <gst/app/gstappsrc.h>
-
 #include "audio_file.h"
+#include "codes_file.h"
 #include "output_file.h"
-#include "tensors.h"
 
 namespace {
 
@@ -15,44 +13,10 @@ struct DecodeOptions : CommonOptions {
   std::string sample_format = "s16";
 };
 
-/// A source that hands out `codes` [K, T], one frame a buffer.
-GstElement* add_codes_source(Pipeline& pipeline, const Tensor<int64_t>& codes,
-                             const moshi::CodecInfo& codec) {
-  const int64_t codebooks = codes.shape[0];
-  const int64_t steps = codes.shape[1];
-  GstElement* source = pipeline.add("appsrc", "codes");
-  set_property(source, "caps",
-               "audio/x-mimi, rate=" + std::to_string(codec.sample_rate) +
-                   ", channels=1, framed=true, frame-duration-us=" + std::to_string(codec.frame_ns / 1000) +
-                   ", format=u16le, codebooks=" + std::to_string(codebooks) +
-                   ", cardinality=" + std::to_string(codec.cardinality));
-  set_property(source, "format", "time");
-  set_property(source, "max-bytes", "0");
-  std::vector<uint16_t> frame(static_cast<size_t>(codebooks));
-  const size_t bytes = frame.size() * sizeof(uint16_t);
-  for (int64_t t = 0; t < steps; ++t) {
-    for (int64_t k = 0; k < codebooks; ++k) frame[k] = static_cast<uint16_t>(codes.values[k * steps + t]);
-    GstBuffer* buffer = gst_buffer_new_memdup(frame.data(), bytes);
-    GST_BUFFER_PTS(buffer) = static_cast<GstClockTime>(t * codec.frame_ns);
-    GST_BUFFER_DURATION(buffer) = static_cast<GstClockTime>(codec.frame_ns);
-    gst_app_src_push_buffer(GST_APP_SRC(source), buffer);
-  }
-  gst_app_src_end_of_stream(GST_APP_SRC(source));
-  gst_app_src_set_duration(GST_APP_SRC(source), static_cast<GstClockTime>(steps * codec.frame_ns));
-  return source;
-}
-
 void run(const DecodeOptions& options) {
   const auto context = acquire_context(options);
   const moshi::CodecInfo& codec = context->codec();
-  const auto file = open_tensors(options.input);
-  const auto codes = read_codes(file, options.input, "codes", {-1, -1}, "[K, T]");
-  if (codes.shape[0] > codec.codebooks_max) {
-    throw Failure(Status::BadFile, options.input + ": expected at most " +
-                                       std::to_string(codec.codebooks_max) +
-                                       " codebooks (this codec's), found " + std::to_string(codes.shape[0]));
-  }
-  check_range(options.input, codes.values, 0, codec.cardinality - 1);
+  const auto codes = read_codes_file(options.input, codec);
 
   Progress progress(options.quiet);
   OutputFile output(options.output);

@@ -2,8 +2,8 @@
 //
 // `gst-moshi encode`: audio ! mimienc ! codes in a safetensors file.
 #include "audio_file.h"
+#include "codes_file.h"
 #include "output_file.h"
-#include "tensors.h"
 
 namespace {
 
@@ -20,7 +20,7 @@ void run(const EncodeOptions& options) {
     throw Failure(Status::Usage, "--codebooks: expected at most " + std::to_string(codec.codebooks_max) +
                                      " (this codec's), found " + std::to_string(options.codebooks));
   }
-  const auto codebooks = static_cast<size_t>(options.codebooks > 0 ? options.codebooks : codec.codebooks);
+  const int codebooks = options.codebooks > 0 ? options.codebooks : codec.codebooks;
 
   OutputFile output(options.output);
   Progress progress(options.quiet);
@@ -28,26 +28,13 @@ void run(const EncodeOptions& options) {
   GstElement* source = add_audio_source(pipeline, options.input, codec.sample_rate);
   GstElement* encoder = pipeline.add_model_element("mimienc", options);
   set_property(encoder, "codebooks", std::to_string(options.codebooks));
-  GstElement* sink = pipeline.add("fakesink");
-  pipeline.link({source, encoder, sink});
-  std::vector<uint16_t> frames;  // one after the other
-  pipeline.on_buffer(sink, [&frames](GstBuffer* buffer) {
-    const size_t count = gst_buffer_get_size(buffer) / sizeof(uint16_t);
-    frames.resize(frames.size() + count);
-    gst_buffer_extract(buffer, 0, &frames[frames.size() - count], count * sizeof(uint16_t));
-  });
+  CodesCollector codes(codebooks);
+  pipeline.link({source, encoder, codes.add_sink(pipeline)});
   pipeline.run(progress);
 
-  const size_t steps = frames.size() / codebooks;
+  const size_t steps = codes.steps();
   if (steps == 0) throw Failure(Status::BadFile, options.input + ": expected speech, found no sound at all");
-  std::vector<int64_t> codes(frames.size());
-  for (size_t t = 0; t < steps; ++t) {
-    for (size_t k = 0; k < codebooks; ++k) codes[k * steps + t] = frames[t * codebooks + k];
-  }
-  const std::vector<moshi::checkpoint::TensorToWrite> tensors = {
-      tensor_to_write("codes", moshi::checkpoint::Dtype::I64,
-                      {static_cast<int64_t>(codebooks), static_cast<int64_t>(steps)}, codes)};
-  moshi::checkpoint::write_safetensors(output.temporary(), tensors);
+  codes.write(output.temporary());
   output.commit();
   if (options.json) {
     const double seconds = static_cast<double>(steps) * static_cast<double>(codec.frame_ns) * 1e-9;

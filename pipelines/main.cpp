@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   add_decode(app);
   add_forward(app);
   add_generate(app);
+  add_batch(app);
   add_bench(app);
   add_doctor(app);
   add_latency(app);

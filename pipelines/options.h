@@ -53,6 +53,7 @@ void add_encode(CLI::App& app);
 void add_decode(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_batch(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_latency(CLI::App& app);

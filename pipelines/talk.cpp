@@ -52,7 +52,8 @@ GstElement* add_source(Pipeline& pipeline, const TalkOptions& options, const mos
                        const moshi::LmInfo& lm) {
   if (options.over_rtp()) return add_rtp_user(pipeline, options.rtp, codec);
   if (options.live()) return add_microphone(pipeline, codec, lm.dep_q > 0);
-  return add_audio_source(pipeline, options.input, codec.sample_rate, lm.audio_silence_prefix_seconds);
+  return add_audio_source(pipeline, options.input, codec.sample_rate,
+                          {.silence = lm.audio_silence_prefix_seconds});
 }
 
 /// Adds where the reply goes; `speech`: the file to write, if any.
@@ -60,13 +61,6 @@ GstElement* add_sink(Pipeline& pipeline, const TalkOptions& options, const Outpu
   if (options.over_rtp()) return add_rtp_sink(pipeline, options.rtp);
   if (options.live()) return add_loudspeaker(pipeline);
   return add_wav_sink(pipeline, speech->temporary(), options.output, "S16LE");
-}
-
-/// One line of JSON a word.
-std::string transcript_text(const std::vector<moshi::Word>& words) {
-  std::string text;
-  for (const moshi::Word& word : words) text += to_json(word).dump() + '\n';
-  return text;
 }
 
 nlohmann::ordered_json result_of(const TalkOptions& options, GstElement* model, uint64_t seed,
@@ -122,7 +116,7 @@ void run(const TalkOptions& options) {
   if (!options.live() && result["frames_in"] == 0) {
     throw Failure(Status::BadFile, options.input + ": expected speech, found no sound at all");
   }
-  if (words_file) words_file->write(transcript_text(transcript.words()));
+  if (words_file) words_file->write(to_jsonl(transcript.words()));
   if (picture) picture->write(transcript.words());
   if (speech) speech->commit();
   if (words_file) words_file->commit();

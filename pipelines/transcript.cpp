@@ -80,3 +80,9 @@ nlohmann::ordered_json to_json(const moshi::Word& word) {
   };
   return {{"start", seconds(word.start_ns)}, {"end", seconds(word.end_ns)}, {"text", word.text}};
 }
+
+std::string to_jsonl(const std::vector<moshi::Word>& words) {
+  std::string text;
+  for (const moshi::Word& word : words) text += to_json(word).dump() + '\n';
+  return text;
+}

@@ -39,3 +39,6 @@ class Transcript {
 
 /// {"start": s, "end": s, "text": "word"}.
 nlohmann::ordered_json to_json(const moshi::Word& word);
+
+/// One line of JSON a word.
+std::string to_jsonl(const std::vector<moshi::Word>& words);

@@ -7,7 +7,7 @@ import pytest
 import tool
 
 
-@pytest.mark.parametrize("command", ["talk", "phone", "encode", "decode", "forward", "generate", "bench", "doctor", "latency"])
+@pytest.mark.parametrize("command", ["talk", "batch", "phone", "encode", "decode", "forward", "generate", "bench", "doctor", "latency"])
 def test_help_has_an_example(command):
     text = tool.succeed(command, "--help")
     assert f"gst-moshi {command}" in text
@@ -83,5 +83,5 @@ def test_bench_writes_a_trace(tmp_path):
 def test_wrong_command_is_named(given, found):
     done = tool.run(*given)
     assert done.returncode == 2
-    assert done.stderr == (f"gst-moshi: expected a command (one of talk phone serve encode decode forward generate bench doctor latency), "
+    assert done.stderr == (f"gst-moshi: expected a command (one of talk phone serve encode decode forward generate batch bench doctor latency), "
                            f"found {found}; see gst-moshi --help\n")
