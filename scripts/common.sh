@@ -13,12 +13,12 @@ step() {
   say "done in $((SECONDS - start)) s"
 }
 
-# Compiles everything. A file that includes LibTorch takes about 2 GB of memory while it compiles.
+# Compiles everything, and says so on stderr as all else here. A file that includes LibTorch takes about 2 GB of memory while it compiles.
 build() {
   local memory_jobs jobs
   memory_jobs=$(awk '/MemAvailable/ { print int($2 / 2000000) }' /proc/meminfo)
   jobs=$(nproc)
   ((memory_jobs < jobs)) && jobs=$memory_jobs
   ((jobs < 1)) && jobs=1
-  ninja -C build -j "$jobs" "$@"
+  ninja -C build -j "$jobs" "$@" >&2
 }

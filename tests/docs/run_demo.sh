@@ -11,6 +11,7 @@ fi
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
+rm -f "$build/pipelines/gst-moshi"  # It builds what is not there; its words are all it says on stdout.
 "$root/scripts/demo" >words.txt
 [ "$(awk '{ print $3 }' words.txt | xargs)" = "the capital is paris that makes twelve" ]
 # 9.36 s of question are 118 frames of 1920 samples of 2 bytes, after a header of at least 44.
