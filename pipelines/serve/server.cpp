@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "serve/chat/routes.h"
+#include "serve/clock.h"
 #include "serve/http/answer.h"
 #include "serve/http/limits.h"
 #include "serve/http/listen.h"
@@ -32,8 +33,6 @@ void share_answers(SoupServer* server, Access& access) {
   };
   g_signal_connect(server, "request-started", G_CALLBACK(started), &access);
 }
-
-double now() { return static_cast<double>(g_get_monotonic_time()) * 1e-6; }
 
 }  // namespace
 
@@ -97,9 +96,11 @@ bool Server::permit(SoupServerMessage* message) {
   return !refusal;
 }
 
+Admission::Place Server::take_place() { return waiting_room_.empty() ? admission_.take() : nullptr; }
+
 Admission::Place Server::admit(SoupServerMessage* message) {
   if (!permit(message)) return nullptr;
-  Admission::Place place = waiting_room_.empty() ? admission_.take() : nullptr;
+  Admission::Place place = take_place();
   if (place == nullptr) refuse(message, admission_.refusal());
   return place;
 }
@@ -107,7 +108,7 @@ Admission::Place Server::admit(SoupServerMessage* message) {
 void Server::admit_in_turn(SoupServerMessage* message,
                            const std::function<void(Admission::Place place)>& then) {
   if (!permit(message)) return;
-  if (Admission::Place place = waiting_room_.empty() ? admission_.take() : nullptr) {
+  if (Admission::Place place = take_place()) {
     then(std::move(place));
   } else if (!waiting_room_.open()) {
     refuse(message, admission_.refusal());

@@ -76,6 +76,8 @@ class Server {
   [[nodiscard]] Session* find(const std::string& id) const { return sessions_.find(id); }
 
  private:
+  /// A place that nobody waits for, or null.
+  Admission::Place take_place();
   void add_routes();
   void listen();
   void ended(const Session& session, double seconds);

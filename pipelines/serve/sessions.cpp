@@ -4,12 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "serve/clock.h"
+
 namespace serve {
-namespace {
-
-double now() { return static_cast<double>(g_get_monotonic_time()) * 1e-6; }
-
-}  // namespace
 
 Sessions::Sessions(Limits limits, std::function<void(const Session&, double seconds)> on_end)
     : limits_(limits),

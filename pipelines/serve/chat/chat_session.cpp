@@ -7,6 +7,7 @@
 
 #include "conversation.h"
 #include "serve/chat/metadata.h"
+#include "serve/clock.h"
 #include "serve/observe/step_clock.h"
 #include "serve/sampling.h"
 
@@ -28,8 +29,7 @@ constexpr gsize kLargestMessage = gsize{64} * 1024;
 constexpr guint kPingSeconds = 4;
 /// A client that is there answers pings, which go out each so many seconds.
 constexpr guint kKeepaliveSeconds = 10;
-constexpr gint64 kMostSilence = gint64{2} * kKeepaliveSeconds * G_USEC_PER_SEC;
-constexpr guint kWatchMs = 250;
+constexpr double kMostSilence = 2 * kKeepaliveSeconds;
 /// Milliseconds between two tries to send what the network does not take.
 constexpr guint kRetryMs = 20;
 
@@ -59,7 +59,7 @@ ChatSession::ChatSession(Server& server, SoupWebsocketConnection* connection, GS
       traffic_(socket),
       speech_(kMostAtOnce, kMostSpeech),
       metrics_(server.metrics()),
-      begun_(g_get_monotonic_time()),
+      begun_(now()),
       heard_from_(begun_),
       writer_(static_cast<int>(g_random_int() & G_MAXINT)) {
   g_object_ref(connection_);
@@ -121,7 +121,7 @@ void ChatSession::connect_signals() {
   connect("message",
           G_CALLBACK(+[](SoupWebsocketConnection*, SoupWebsocketDataType type, GBytes* bytes, gpointer self) {
             auto* session = static_cast<ChatSession*>(self);
-            session->heard_from_ = g_get_monotonic_time();
+            session->heard_from_ = now();
             if (session->traffic_.too_much()) {
               session->cut_off(Ending::TooMuch);
             } else if (type == SOUP_WEBSOCKET_DATA_BINARY) {
@@ -129,7 +129,7 @@ void ChatSession::connect_signals() {
             }
           }));
   connect("pong", G_CALLBACK(+[](SoupWebsocketConnection*, GBytes*, gpointer self) {
-            static_cast<ChatSession*>(self)->heard_from_ = g_get_monotonic_time();
+            static_cast<ChatSession*>(self)->heard_from_ = now();
           }));
   connect("error", G_CALLBACK(+[](SoupWebsocketConnection*, GError* error, gpointer self) {
             const bool protocol = error->domain == SOUP_WEBSOCKET_ERROR;
@@ -161,8 +161,8 @@ void ChatSession::connect_signals() {
         return G_SOURCE_CONTINUE;
       },
       this);
-  watch_ = g_timeout_add(
-      kWatchMs,
+  watch_ = g_timeout_add_seconds(
+      1,
       [](gpointer self) -> gboolean {
         static_cast<ChatSession*>(self)->watch();
         return G_SOURCE_CONTINUE;
@@ -171,7 +171,7 @@ void ChatSession::connect_signals() {
 }
 
 void ChatSession::watch() {
-  if (g_get_monotonic_time() - heard_from_ > kMostSilence) cut_off(Ending::Gone);
+  if (now() - heard_from_ > kMostSilence) cut_off(Ending::Gone);
 }
 
 void ChatSession::lost(Ending ending) { ends_because(traffic_.too_much() ? Ending::TooMuch : ending); }
@@ -202,7 +202,7 @@ void ChatSession::receive(GBytes* message) {
   heard_.clear();
   reader_.read({bytes + 1, size - 1}, heard_);
   const double seconds = static_cast<double>(heard_.size()) / sample_rate_;
-  if (!speech_.take(seconds, static_cast<double>(g_get_monotonic_time()) * 1e-6)) {
+  if (!speech_.take(seconds, now())) {
     cut_off(Ending::TooMuch);
     return;
   }
@@ -236,7 +236,7 @@ void ChatSession::speak(GstBuffer* audio) {
   gst_buffer_unmap(audio, &map);
   post(Kind::Audio, pages.data(), pages.size());
   say_due(GST_BUFFER_PTS(audio));
-  if (first) metrics_.first_audio(static_cast<double>(g_get_monotonic_time() - begun_) * 1e-6);
+  if (first) metrics_.first_audio(now() - begun_);
   if (last) gst_element_post_message(pipeline_.get(), gst_message_new_eos(GST_OBJECT(pipeline_.get())));
 }
 

@@ -79,8 +79,8 @@ class ChatSession : public Session {
   Traffic traffic_;
   TokenBucket speech_;  ///< Seconds.
   Metrics& metrics_;
-  gint64 begun_;       ///< In monotonic microseconds, as the next.
-  gint64 heard_from_;  ///< When the client last sent anything.
+  double begun_;
+  double heard_from_;  ///< When the client last sent anything.
   guint bus_watch_ = 0;
   guint ping_ = 0;
   guint watch_ = 0;

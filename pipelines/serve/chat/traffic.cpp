@@ -8,6 +8,8 @@
 #include <chrono>
 #include <utility>
 
+#include "serve/clock.h"
+
 namespace serve {
 namespace {
 
@@ -36,9 +38,9 @@ Traffic::~Traffic() {
 void Traffic::look_on() {
   std::unique_lock lock(mutex_);
   while (!over_.wait_for(lock, kLookEvery, [this] { return ends_; })) {
-    const uint64_t now = received();
-    const auto bytes = static_cast<double>(now - std::exchange(counted_, now));
-    if (allowed_.take(bytes, static_cast<double>(g_get_monotonic_time()) * 1e-6)) continue;
+    const uint64_t total = received();
+    const auto bytes = static_cast<double>(total - std::exchange(counted_, total));
+    if (allowed_.take(bytes, now())) continue;
     too_much_ = true;
     g_socket_shutdown(socket_, TRUE, TRUE, nullptr);
     return;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the gst-moshi authors. SPDX-License-Identifier: MIT OR Apache-2.0
 #include "serve/http/access.h"
 
+#include "serve/clock.h"
 #include "serve/http/request.h"
 
 namespace serve {
@@ -8,8 +9,6 @@ namespace {
 
 constexpr guint kTooManyRequests = 429;
 constexpr const char* kBearer = "Bearer ";
-
-double now() { return static_cast<double>(g_get_monotonic_time()) * 1e-6; }
 
 }  // namespace
 

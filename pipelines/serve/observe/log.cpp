@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "report.h"
+#include "serve/clock.h"
 
 namespace serve {
 namespace {
@@ -17,15 +18,6 @@ using nlohmann::ordered_json;
 void write(const char* event, const ordered_json& fields) {
   const std::string line = line_of(event, fields) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
-std::string time_now() {
-  GDateTime* now = g_date_time_new_now_utc();
-  gchar* text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
-  std::string time = text;
-  g_free(text);
-  g_date_time_unref(now);
-  return time;
 }
 
 /// What GLib, libsoup and others say.
@@ -59,7 +51,7 @@ bool is_trouble(Ending ending) {
 }  // namespace
 
 std::string line_of(const char* event, const ordered_json& fields) {
-  ordered_json line = {{"time", time_now()}, {"event", event}};
+  ordered_json line = {{"time", time_now("%Y-%m-%dT%H:%M:%S.%fZ")}, {"event", event}};
   line.update(fields);
   // What clients send may be no UTF-8.
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "pipeline.h"
+#include "serve/clock.h"
 
 namespace serve {
 namespace {
@@ -19,7 +20,7 @@ class StepClock {
   void in(GstClockTime pts) {
     const std::lock_guard lock(mutex_);
     if (frames_.size() == kMostFrames) frames_.pop_front();  // The model gives no frame for its first ones.
-    frames_.push_back({pts, g_get_monotonic_time()});
+    frames_.push_back({pts, now()});
   }
 
   void out(GstClockTime pts) {
@@ -27,7 +28,7 @@ class StepClock {
     const auto frame =
         std::find_if(frames_.begin(), frames_.end(), [pts](const Frame& entry) { return entry.pts == pts; });
     if (frame == frames_.end()) return;
-    metrics_.step(static_cast<double>(g_get_monotonic_time() - frame->time) * 1e-6);
+    metrics_.step(now() - frame->time);
     frames_.erase(frames_.begin(), std::next(frame));
   }
 
@@ -35,7 +36,7 @@ class StepClock {
   static constexpr size_t kMostFrames = 64;
   struct Frame {
     GstClockTime pts;
-    gint64 time;
+    double time;
   };
 
   Metrics& metrics_;

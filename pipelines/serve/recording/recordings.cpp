@@ -5,17 +5,9 @@
 
 #include <utility>
 
+#include "serve/clock.h"
+
 namespace serve {
-namespace {
-
-std::string time_now(const char* form) {
-  GDateTime* now = g_date_time_new_now_utc();
-  const GstHandle<gchar> text(g_date_time_format(now, form));
-  g_date_time_unref(now);
-  return text.get();
-}
-
-}  // namespace
 
 Recordings::Recordings(std::string directory, std::string model, int64_t frame_ns, const Log& log)
     : directory_(std::move(directory)), model_(std::move(model)), frame_ns_(frame_ns), log_(log) {

@@ -5,6 +5,7 @@
 
 #include "conversation.h"
 #include "rtp_audio.h"
+#include "serve/clock.h"
 #include "serve/observe/step_clock.h"
 #include "serve/sampling.h"
 
@@ -29,9 +30,9 @@ WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettin
       settings_(settings),
       rtp_idle_seconds_(options.rtp_idle_seconds),
       offer_(std::move(offer)),
-      begun_(g_get_monotonic_time()) {
+      begun_(now()) {
   GstElement* hearing = pipeline_.add_bin(opus_hearing(model.codec));
-  pipeline_.on_buffer(hearing, [this](GstBuffer*) { heard_ = g_get_monotonic_time(); });
+  pipeline_.on_buffer(hearing, [this](GstBuffer*) { heard_ = now(); });
   lm_ = add_language_model(pipeline_, model.options, {}, choose_seed(settings_.seed), model.allow_slow);
   set_sampling(lm_, settings_);
   time_steps(lm_, metrics);
@@ -41,7 +42,7 @@ WebrtcSession::WebrtcSession(Caller caller, const Model& model, const ChatSettin
                            : pipeline_.add_bin("fakesink sync=true async=false");
   pipeline_.on_buffer(speech, [this, &metrics](GstBuffer*) {
     const uint64_t frames = ++frames_;
-    if (frames == 1) metrics.first_audio(static_cast<double>(g_get_monotonic_time() - begun_) * 1e-6);
+    if (frames == 1) metrics.first_audio(now() - begun_);
     if (frames == settings_.most_frames) main_.post([this] { close(Ending::Steps); });
   });
   GstElement* encoder = link_conversation(pipeline_, model.options, hearing, lm_, speech);
@@ -124,10 +125,10 @@ void WebrtcSession::greet() {
 }
 
 void WebrtcSession::look_at_clock() {
-  const gint64 heard = heard_;
-  const gint64 silence = g_get_monotonic_time() - (heard != 0 ? heard : begun_);
-  const gint64 patience = heard != 0 ? rtp_idle_seconds_ : kConnectSeconds;
-  if (silence > patience * G_USEC_PER_SEC) close(Ending::Gone);
+  const double heard = heard_;
+  const double silence = now() - (heard > 0 ? heard : begun_);
+  const int patience = heard > 0 ? rtp_idle_seconds_ : kConnectSeconds;
+  if (silence > patience) close(Ending::Gone);
 }
 
 void WebrtcSession::handle(GstMessage* message) {

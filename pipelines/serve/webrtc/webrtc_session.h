@@ -71,8 +71,8 @@ class WebrtcSession : public Session {
   guint bus_watch_ = 0;
   guint clock_ = 0;
   guint goodbye_ = 0;
-  const gint64 begun_;
-  std::atomic<gint64> heard_ = 0;     ///< When RTP came last, in monotonic time; 0: never.
+  const double begun_;
+  std::atomic<double> heard_ = 0;     ///< When RTP came last; 0: never.
   std::atomic<uint64_t> frames_ = 0;  ///< Spoken.
   MainThread main_;
 };
