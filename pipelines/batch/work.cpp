@@ -85,8 +85,8 @@ void Work::perform(const Recording& recording, Journal::Line line) {
   line["wall_seconds"] = to_milliseconds(seconds);
   line["speed"] = to_milliseconds(outcome.input_seconds / seconds);
   line["output"] = outcome.outputs.front();
-  line["sha256"] = file_hash(out_ / outcome.outputs.front());
   for (const std::string& name : outcome.outputs) line["outputs"][name] = file_hash(out_ / name);
+  line["sha256"] = line["outputs"][outcome.outputs.front()];
   journal_.add(line);
   ++tally_.done;
   tally_.input_seconds += outcome.input_seconds;
